@@ -1,0 +1,76 @@
+// Package destination holds where a tenant's events go, and by which rules.
+// Layer 0: facts and their validation; no I/O.
+package destination
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+)
+
+// Protocol names the PostHog path that a destination is sent by.
+type Protocol string
+
+// The protocols. Auto tries V1 and falls back to Batch where V1 is not served.
+const (
+	Auto  Protocol = "auto"
+	V1    Protocol = "v1"
+	Batch Protocol = "batch"
+)
+
+// DefaultName is a destination's name where none is given.
+const DefaultName = "default"
+
+// ID is a destination's identity.
+type ID struct {
+	Tenant string
+	Name   string
+}
+
+// String is `<tenant>.<name>`, as in subjects and keys of the KV.
+func (id ID) String() string { return id.Tenant + "." + id.Name }
+
+// Destination is one PostHog project of one tenant. Treat it as immutable.
+type Destination struct {
+	ID
+	Enabled  bool // false: the owner doesn't want it; its branches are filtered
+	Paused   bool // its branches are held
+	APIKey   Secret
+	Endpoint string // scheme://host[:port], no trailing slash
+	Protocol Protocol
+
+	PrivacyMode  bool
+	SamplingRate float64 // 0.0001–1
+	SampleErrors bool    // failed generations pass whatever the rate
+	APIKeys      KeyFilter
+}
+
+// KeyFilter admits records by their api_key_id. An empty Include admits all;
+// Exclude wins.
+type KeyFilter struct {
+	Include []string
+	Exclude []string
+}
+
+// Empty reports that the filter admits every record.
+func (f KeyFilter) Empty() bool { return len(f.Include) == 0 && len(f.Exclude) == 0 }
+
+// Admits reports whether a record of that api_key_id passes. The empty id
+// (none given) passes only where Include is empty.
+func (f KeyFilter) Admits(keyID string) bool {
+	if slices.Contains(f.Exclude, keyID) {
+		return false
+	}
+	return len(f.Include) == 0 || keyID != "" && slices.Contains(f.Include, keyID)
+}
+
+// Revision identifies this version of the destination's settings; an answer
+// counts only for the revision that it was asked with. It reveals no secret.
+func (d *Destination) Revision() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %t %t %q %q %q %t %g %t %q %q", d.Tenant, d.Name, d.Enabled, d.Paused,
+		d.APIKey.Reveal(), d.Endpoint, d.Protocol, d.PrivacyMode, d.SamplingRate, d.SampleErrors,
+		d.APIKeys.Include, d.APIKeys.Exclude)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

@@ -1,0 +1,130 @@
+package destination
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Endpoints of PostHog's own clouds, by their short forms.
+const (
+	EndpointUS = "https://us.i.posthog.com"
+	EndpointEU = "https://eu.i.posthog.com"
+)
+
+// Limits of a destination's settings.
+const (
+	MinSamplingRate = 0.0001
+	MaxKeyBytes     = 64 // PostHog's edge refuses longer tokens
+	MaxKeyFilterIDs = 10_000
+)
+
+// ParseEndpoint turns `us`, `eu`, the empty string (us) or a URL into
+// scheme://host[:port]. PostHog's paths are appended by the sender, so a path,
+// query, fragment or user info is refused rather than guessed about.
+func ParseEndpoint(s string) (string, error) {
+	switch s {
+	case "", "us":
+		return EndpointUS, nil
+	case "eu":
+		return EndpointEU, nil
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		// url.Parse quotes its input, which may hold a password.
+		return "", errors.New("endpoint: not a URL; write us, eu or https://posthog.example.com")
+	case !strings.Contains(s, "://"):
+		return "", errors.New("endpoint: no scheme; write us, eu or https://posthog.example.com")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return "", fmt.Errorf("endpoint: scheme %q is not https (or http, where --egress-allow permits it)", u.Scheme)
+	case u.User != nil:
+		return "", errors.New("endpoint: holds user info; PostHog is told who you are by api_key alone")
+	case u.Hostname() == "":
+		return "", errors.New("endpoint: no host")
+	case u.Path != "" && u.Path != "/":
+		return "", errors.New("endpoint: holds a path; give scheme and host alone, hogcast appends PostHog's paths")
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery || strings.Contains(s, "#"):
+		return "", errors.New("endpoint: holds a query or fragment; give scheme and host alone")
+	}
+	if err := checkHost(u); err != nil {
+		return "", err
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host), nil
+}
+
+func checkHost(u *url.URL) error {
+	host := u.Hostname()
+	if port := u.Port(); port == "" && strings.HasSuffix(u.Host, ":") {
+		return errors.New("endpoint: empty port")
+	} else if port != "" {
+		if _, err := netip.ParseAddrPort("127.0.0.1:" + port); err != nil || port == "0" {
+			return errors.New("endpoint: port is not 1–65535")
+		}
+	}
+	if strings.HasPrefix(u.Host, "[") {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return errors.New("endpoint: not an IPv6 address between the brackets")
+		}
+		return nil
+	}
+	if len(host) > 253 {
+		return errors.New("endpoint: host is longer than 253 bytes")
+	}
+	for i := range len(host) {
+		c := host[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && c != '-' && c != '.' && c != '_' {
+			return fmt.Errorf("endpoint: host holds %q; write internationalised names in punycode", c)
+		}
+	}
+	return nil
+}
+
+// CheckAPIKey judges the form of a project API key as PostHog's edge does:
+// 1–64 visible ASCII characters; personal (phx_) and secret (phs_) keys are
+// the wrong kind. The error never holds the key.
+func CheckAPIKey(key string) error {
+	switch {
+	case key == "":
+		return errors.New("api_key: empty; it is the project API key, phc_…, of PostHog's project settings")
+	case strings.HasPrefix(key, "phx_"):
+		return errors.New("api_key: a personal API key (phx_…); the project API key, phc_…, is wanted")
+	case strings.HasPrefix(key, "phs_"):
+		return errors.New("api_key: a secret API key (phs_…); the project API key, phc_…, is wanted")
+	case len(key) > MaxKeyBytes:
+		return fmt.Errorf("api_key: %d characters; PostHog takes at most %d", len(key), MaxKeyBytes)
+	}
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return errors.New("api_key: holds a space, control or non-ASCII character")
+		}
+	}
+	return nil
+}
+
+// Validate reports everything that is wrong with the destination, one error
+// a key, joined. It does not judge the API key's presence: see CheckAPIKey.
+func (d *Destination) Validate() error {
+	var errs []error
+	if !ValidName(d.Tenant) {
+		errs = append(errs, fmt.Errorf("tenant: %s", nameRule(d.Tenant)))
+	}
+	if !ValidName(d.Name) {
+		errs = append(errs, fmt.Errorf("name: %s", nameRule(d.Name)))
+	}
+	switch d.Protocol {
+	case Auto, V1, Batch:
+	default:
+		errs = append(errs, fmt.Errorf("protocol: %q is not auto, v1 or batch", d.Protocol))
+	}
+	if !(d.SamplingRate >= MinSamplingRate && d.SamplingRate <= 1) {
+		errs = append(errs, fmt.Errorf("sampling_rate: %g is not between %g and 1", d.SamplingRate, MinSamplingRate))
+	}
+	if n := len(d.APIKeys.Include) + len(d.APIKeys.Exclude); n > MaxKeyFilterIDs {
+		errs = append(errs, fmt.Errorf("api_keys: %d ids; at most %d", n, MaxKeyFilterIDs))
+	}
+	return errors.Join(errs...)
+}
