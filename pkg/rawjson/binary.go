@@ -1,0 +1,137 @@
+package rawjson
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// bareMin is the length from which a bare base64 text under a binary key is
+// taken for data although nothing beside it gives a media type. A shorter one
+// may be a word.
+const bareMin = 128
+
+// stripBinary appends the quoted string s with its base64 data replaced by
+// markers; ok is false where there is none. object is the text that begins
+// with the object in which s stands under key.
+func stripBinary(dst, s, object, key []byte) (out []byte, ok bool) {
+	bare := object != nil && binaryKey(key)
+	if !bare && !bytes.Contains(s, []byte("base64")) && bytes.IndexByte(s, '\\') < 0 {
+		return dst, false
+	}
+	text := String(s)
+	if replaced, found := stripDataURLs(text); found {
+		return AppendString(dst, replaced), true
+	}
+	if !bare || !isBase64(text) {
+		return dst, false
+	}
+	media := siblingMedia(object)
+	if media == "" && len(text) < bareMin && !KeyIs(key, "b64_json") {
+		return dst, false
+	}
+	return AppendString(dst, marker(media, text)), true
+}
+
+// stripDataURLs replaces each `data:<media type>;base64,<data>` in a text.
+func stripDataURLs(text string) (string, bool) {
+	var b strings.Builder
+	rest, found := text, false
+	for {
+		at := strings.Index(rest, ";base64,")
+		if at < 0 {
+			break
+		}
+		from := strings.LastIndex(rest[:at], "data:")
+		data := rest[at+len(";base64,"):]
+		n := base64Prefix(data, false)
+		if from < 0 || strings.ContainsAny(rest[from:at], " \t\r\n\"'<>()") {
+			b.WriteString(rest[:at+len(";base64,")])
+			rest = data
+			continue
+		}
+		media, _, _ := strings.Cut(rest[from+len("data:"):at], ";")
+		b.WriteString(rest[:from])
+		b.WriteString(marker(media, data[:n]))
+		rest, found = data[n:], true
+	}
+	b.WriteString(rest)
+	return b.String(), found
+}
+
+// marker is what stands in place of base64 data: media type and size in bytes.
+func marker(media, data string) string {
+	if media == "" {
+		media = "application/octet-stream"
+	}
+	if len(media) > 80 {
+		media = media[:80]
+	}
+	size := len(strings.TrimRight(data, "=")) * 3 / 4
+	return "[base64 " + media + ", " + strconv.Itoa(size) + " bytes]"
+}
+
+// binaryKey reports whether providers put bare base64 under that key: OpenAI's
+// input_audio.data, file.file_data and b64_json, Anthropic's source.data,
+// Gemini's inline_data.data, the AI SDK's image and data, Bedrock's bytes.
+func binaryKey(key []byte) bool {
+	switch string(key) {
+	case `"data"`, `"file_data"`, `"fileData"`, `"b64_json"`, `"image"`, `"audio"`, `"bytes"`:
+		return true
+	}
+	if bytes.IndexByte(key, '\\') < 0 {
+		return false
+	}
+	return binaryKey(AppendString(nil, String(key)))
+}
+
+// siblingMedia finds the media type that an object gives for its data.
+func siblingMedia(object []byte) string {
+	for key, value := range Object(object[:containerEnd(object, 0)]) {
+		if !IsString(value) || len(value) > 100 {
+			continue
+		}
+		switch string(key) {
+		case `"media_type"`, `"mime_type"`, `"mimeType"`, `"mediaType"`:
+			return String(value)
+		case `"format"`:
+			if format := String(value); audioFormats[format] {
+				return "audio/" + format
+			}
+		}
+	}
+	return ""
+}
+
+// audioFormats are the words of OpenAI's input_audio.format and its kin; any
+// other `format` beside `data` is no sign of audio.
+var audioFormats = map[string]bool{
+	"wav": true, "mp3": true, "flac": true, "opus": true, "pcm16": true, "pcm": true,
+	"aac": true, "ogg": true, "m4a": true, "aiff": true, "webm": true,
+	"g711_ulaw": true, "g711_alaw": true,
+}
+
+// isBase64 reports whether all of text is base64, standard or URL alphabet,
+// padded or not, line breaks allowed, and not empty.
+func isBase64(text string) bool {
+	return text != "" && base64Prefix(text, true) == len(text)
+}
+
+// base64Prefix is the length of the base64 text at the start of s.
+func base64Prefix(s string, lineBreaks bool) int {
+	i := 0
+	for i < len(s) && (base64Byte[s[i]] || lineBreaks && (s[i] == '\n' || s[i] == '\r')) {
+		i++
+	}
+	for i < len(s) && s[i] == '=' {
+		i++
+	}
+	return i
+}
+
+var base64Byte = func() (table [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_") {
+		table[c] = true
+	}
+	return table
+}()
