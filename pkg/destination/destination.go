@@ -56,12 +56,12 @@ type KeyFilter struct {
 // Empty reports that the filter admits every record.
 func (f KeyFilter) Empty() bool { return len(f.Include) == 0 && len(f.Exclude) == 0 }
 
-// Admits reports whether a record of that api_key_id passes. The empty id
-// (none given) passes only where Include is empty.
-func (f KeyFilter) Admits(keyID string) bool {
-	if slices.Contains(f.Exclude, keyID) {
-		return false
-	}
+// Excludes reports whether the filter names the key id as unwanted.
+func (f KeyFilter) Excludes(keyID string) bool { return slices.Contains(f.Exclude, keyID) }
+
+// Includes reports whether the filter wants the key id. The empty id (none
+// given) is wanted only where Include is empty.
+func (f KeyFilter) Includes(keyID string) bool {
 	return len(f.Include) == 0 || keyID != "" && slices.Contains(f.Include, keyID)
 }
 

@@ -1,6 +1,6 @@
 // Package envelope is the stored form of a record that could not be delivered:
 // the record itself as the body, so that a mended mapping reaches it, and what
-// happened to it as headers. Layer 0: facts; it imports nothing of ours.
+// happened to it as headers. Layer 0: facts; it imports nothing of ours but rawjson.
 package envelope
 
 import (
@@ -11,7 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/hogcast/hogcast/pkg/rawjson"
 )
 
 // Version is the envelope's version. Readers accept the one before and the one
@@ -232,17 +233,5 @@ func oneLine(s string, limit int) string {
 		}
 		return r
 	}, s)
-	return strings.TrimSpace(Cut(strings.TrimSpace(s), limit))
-}
-
-// Cut returns the first limit bytes of s, or fewer so as not to split a
-// character.
-func Cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
+	return strings.TrimSpace(rawjson.Cut(strings.TrimSpace(s), limit))
 }

@@ -111,3 +111,15 @@ func appendSound(dst, s []byte) []byte {
 	}
 	return AppendString(dst, String(s))
 }
+
+// Cut returns the first limit bytes of s, or fewer so as not to split a
+// character.
+func Cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}

@@ -276,3 +276,25 @@ func bareURL(s string) string {
 	}
 	return scheme + authority + path
 }
+
+// StopReason is the finish reason, else the first choice's, else "cancelled"
+// where the client went away.
+func (r *Record) StopReason() string {
+	if r.FinishReason != "" {
+		return r.FinishReason
+	}
+	if rawjson.IsArray(r.Choices) {
+		for choice := range rawjson.Array(r.Choices) {
+			if rawjson.IsObject(choice) {
+				if v := rawjson.Member(choice, "finish_reason"); rawjson.IsString(v) {
+					return rawjson.String(v)
+				}
+			}
+			break
+		}
+	}
+	if r.Cancelled {
+		return "cancelled"
+	}
+	return ""
+}
