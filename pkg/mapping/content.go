@@ -30,48 +30,36 @@ func (p *properties) content(r *record.Record) {
 // bytes unless a rule has to look inside; a choice is flattened.
 func (p *properties) messages(v []byte, role string) {
 	from := len(p.out)
-	switch {
-	case rawjson.IsString(v):
+	facts := rawjson.Inspect(v)
+	if rawjson.IsString(v) {
 		p.out = append(p.out, '[')
 		p.message(v, role)
 		p.out = append(p.out, ']')
-	case role == "user" && allObjects(v):
-		p.out = appendSound(p.out, v, contentRules)
-		return
-	default:
-		p.out = append(p.out, '[')
-		first := true
-		for element := range rawjson.Array(v) {
-			if rawjson.IsNull(element) {
-				continue
-			}
-			if !first {
-				p.out = append(p.out, ',')
-			}
-			first = false
-			p.element(element, role)
-		}
-		p.out = append(p.out, ']')
+	} else if role == "user" && !facts.Mixed {
+		p.out = append(p.out, v...)
+	} else {
+		p.elements(v, role)
 	}
-	p.mend(from)
-}
-
-// mend rewrites what was written from there on where a rule asks for it.
-func (p *properties) mend(from int) {
-	facts := rawjson.Inspect(p.out[from:])
-	if facts.Unsound || facts.Binary || facts.Depth > contentRules.Depth {
+	if facts.Unsound || facts.Binary || facts.Depth >= contentRules.Depth { // wrapping may add a level
 		written := append([]byte(nil), p.out[from:]...)
 		p.out = rawjson.Rewrite(p.out[:from], written, contentRules)
 	}
 }
 
-func allObjects(array []byte) bool {
-	for element := range rawjson.Array(array) {
-		if !rawjson.IsObject(element) {
-			return false
+func (p *properties) elements(v []byte, role string) {
+	p.out = append(p.out, '[')
+	first := true
+	for element := range rawjson.Array(v) {
+		if rawjson.IsNull(element) {
+			continue
 		}
+		if !first {
+			p.out = append(p.out, ',')
+		}
+		first = false
+		p.element(element, role)
 	}
-	return true
+	p.out = append(p.out, ']')
 }
 
 // message wraps content that is no message into one.
@@ -83,6 +71,9 @@ func (p *properties) message(content []byte, role string) {
 	p.out = append(p.out, '}')
 }
 
+// choiceNames are the members that tell what form a choice has.
+var choiceNames = []string{"message", "delta", "text", "content", "role"}
+
 // element writes one message or choice, flat: OpenAI wraps a choice's message
 // in {index, message, finish_reason}, and its older completions carry `text`.
 func (p *properties) element(v []byte, role string) {
@@ -90,27 +81,30 @@ func (p *properties) element(v []byte, role string) {
 		p.message(v, role)
 		return
 	}
+	var in [5][]byte
+	rawjson.Pick(v, choiceNames, in[:])
+	message, delta, text, content := in[0], in[1], in[2], in[3]
+	hasRole := in[4] != nil
 	if role == "assistant" {
-		for _, wrapper := range []string{"message", "delta"} {
-			if inner := rawjson.Member(v, wrapper); rawjson.IsObject(inner) {
-				v = inner
-				break
-			}
-		}
-		if text := rawjson.Member(v, "text"); rawjson.IsString(text) && rawjson.Member(v, "content") == nil {
+		switch {
+		case rawjson.IsObject(message):
+			v, hasRole = message, rawjson.Member(message, "role") != nil
+		case rawjson.IsObject(delta):
+			v, hasRole = delta, rawjson.Member(delta, "role") != nil
+		case rawjson.IsString(text) && content == nil:
 			p.message(text, role)
 			return
 		}
 	}
-	p.withRole(v, role)
-}
-
-// withRole writes a message, with a role where it has none.
-func (p *properties) withRole(v []byte, role string) {
-	if rawjson.Member(v, "role") != nil {
+	if hasRole {
 		p.out = append(p.out, v...)
 		return
 	}
+	p.withRole(v, role)
+}
+
+// withRole writes a message that has no role with one.
+func (p *properties) withRole(v []byte, role string) {
 	p.out = append(p.out, `{"role":"`...)
 	p.out = append(p.out, role...)
 	p.out = append(p.out, '"')

@@ -32,6 +32,7 @@ func Apply(r *record.Record, rules Rules) *record.Record {
 	private := *r
 	private.FinishReason = code(r.StopReason())
 	private.Messages, private.Choices = nil, nil
+	private.FinishReason = private.StopReason() // cancelled, where no code is left
 	private.Tools = toolNames(r.Tools)
 	private.Params = plainParams(r.Params)
 	private.Failure = codedFailure(r.Failure)

@@ -71,19 +71,24 @@ func marker(media, data string) string {
 	return "[base64 " + media + ", " + strconv.Itoa(size) + " bytes]"
 }
 
-// binaryKey reports whether providers put bare base64 under that key: OpenAI's
-// input_audio.data, file.file_data and b64_json, Anthropic's source.data,
-// Gemini's inline_data.data, the AI SDK's image and data, Bedrock's bytes.
+// binaryKey reports whether providers put bare base64 under that quoted key:
+// OpenAI's input_audio.data, file.file_data and b64_json, Anthropic's
+// source.data, Gemini's inline_data.data, the AI SDK's image and data,
+// Bedrock's bytes.
 func binaryKey(key []byte) bool {
-	switch string(key) {
-	case `"data"`, `"file_data"`, `"fileData"`, `"b64_json"`, `"image"`, `"audio"`, `"bytes"`:
+	inner := key[1 : len(key)-1]
+	if bytes.IndexByte(inner, '\\') >= 0 {
+		inner = []byte(String(key))
+	}
+	switch string(inner) {
+	case "data", "file_data", "fileData", "b64_json", "image", "audio", "bytes":
 		return true
 	}
-	if bytes.IndexByte(key, '\\') < 0 {
-		return false
-	}
-	return binaryKey(AppendString(nil, String(key)))
+	return false
 }
+
+// longestBinaryKey is the longest of them, quoted.
+const longestBinaryKey = len(`"file_data"`)
 
 // siblingMedia finds the media type that an object gives for its data.
 func siblingMedia(object []byte) string {

@@ -8,21 +8,28 @@ type Facts struct {
 	Depth int
 	// Unsound: a string or a number needs repair (see Rewrite).
 	Unsound bool
-	// Binary: there may be base64 data in it; a closer look is needed.
+	// Binary: there may be base64 data in it, so that a closer look is needed.
 	Binary bool
+	// Mixed: it is an array with an element that is no object.
+	Mixed bool
 }
 
 // Inspect looks over a value once.
 func Inspect(v []byte) Facts {
-	f := Facts{Binary: mayHoldBinary(v)}
+	// Base64 data stands behind the marker of a data URL, or bare under a key
+	// (see binaryKey); either may be written with ASCII escapes.
+	f := Facts{Binary: bytes.Contains(v, []byte(`base64,`))}
+	list := IsArray(v)
 	depth := 0
 	for i := 0; i < len(v); {
-		switch c := v[i]; {
+		c := v[i]
+		if list && depth == 1 && c != '{' && c != ']' && c != ',' && c > ' ' {
+			f.Mixed = true
+		}
+		switch {
 		case c == '"':
 			end := stringEnd(v, i)
-			if !f.Unsound && !soundString(v[i:end]) {
-				f.Unsound = true
-			}
+			f.look(v, i, end)
 			i = end
 		case c == '{' || c == '[':
 			depth++
@@ -33,9 +40,7 @@ func Inspect(v []byte) Facts {
 			i++
 		case c == '-' || c >= '0' && c <= '9':
 			end := valueEnd(v, i)
-			if !FitsDouble(v[i:end]) {
-				f.Unsound = true
-			}
+			f.Unsound = f.Unsound || !FitsDouble(v[i:end])
 			i = end
 		default:
 			i++
@@ -44,19 +49,10 @@ func Inspect(v []byte) Facts {
 	return f
 }
 
-// binaryMarks are what base64 data can't do without: the marker of a data URL,
-// or a key that may hold it bare (see binaryKey). A key or URL written with
-// ASCII escapes (`\u0064ata`) has to be looked at as well.
-var binaryMarks = [][]byte{
-	[]byte(`base64,`), []byte(`data"`), []byte(`b64_json"`), []byte(`"image"`),
-	[]byte(`"audio"`), []byte(`"bytes"`), []byte(`\u00`),
-}
-
-func mayHoldBinary(v []byte) bool {
-	for _, mark := range binaryMarks {
-		if bytes.Contains(v, mark) {
-			return true
-		}
-	}
-	return false
+// look notes the facts of the string v[i:end].
+func (f *Facts) look(v []byte, i, end int) {
+	sound, asciiEscape := soundString(v[i:end])
+	f.Unsound = f.Unsound || !sound
+	f.Binary = f.Binary || asciiEscape ||
+		end-i <= longestBinaryKey && end < len(v) && v[end] != ',' && binaryKey(v[i:end])
 }

@@ -74,7 +74,7 @@ func appendCut(dst, s []byte, limit int) []byte {
 		size := 1
 		switch c := s[end]; {
 		case c == '\\':
-			_, size = brokenEscape(s, end)
+			size = readEscape(s, end).size
 		case c >= utf8.RuneSelf:
 			_, size = utf8.DecodeRune(s[end:])
 		}

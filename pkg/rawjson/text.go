@@ -42,24 +42,30 @@ func FitsDouble(number []byte) bool {
 	return err == nil && !math.IsInf(f, 0)
 }
 
-// brokenEscape reports whether the escape at v[i] (a backslash) stands for NUL
-// or half a surrogate pair, and how many bytes it takes; a whole pair takes 12.
-func brokenEscape(v []byte, i int) (broken bool, size int) {
+// escape is what the escape at v[i] (a backslash) stands for and how many bytes
+// it takes; a whole surrogate pair takes 12.
+type escape struct {
+	size   int
+	broken bool // NUL or half a surrogate pair
+	ascii  bool // a character that needed no escape, such as \u0041
+}
+
+func readEscape(v []byte, i int) escape {
 	if i+1 >= len(v) || v[i+1] != 'u' {
-		return false, 2
+		return escape{size: 2}
 	}
 	unit := hex4(v, i+2)
 	switch {
 	case unit == 0:
-		return true, 6
+		return escape{size: 6, broken: true}
 	case unit < 0xd800 || unit > 0xdfff:
-		return false, 6
+		return escape{size: 6, ascii: unit > ' ' && unit < 0x7f}
 	case unit <= 0xdbff && i+7 < len(v) && v[i+6] == '\\' && v[i+7] == 'u':
 		if low := hex4(v, i+8); low >= 0xdc00 && low <= 0xdfff {
-			return false, 12
+			return escape{size: 12}
 		}
 	}
-	return true, 6
+	return escape{size: 6, broken: true}
 }
 
 // hex4 reads four hexadecimal digits; 0 where they are not there.
@@ -81,32 +87,29 @@ func hex4(v []byte, i int) rune {
 	return r
 }
 
-// soundString reports whether a quoted string needs no repair.
-func soundString(s []byte) bool {
+// soundString reports whether a quoted string needs no repair, and whether it
+// spells ASCII with escapes.
+func soundString(s []byte) (sound, asciiEscape bool) {
 	if !utf8.Valid(s) {
-		return false
+		return false, true
 	}
-	for i := bytes.IndexByte(s, '\\'); i >= 0 && i < len(s); {
-		broken, size := brokenEscape(s, i)
-		if broken {
-			return false
-		}
-		next := i + size
-		if next >= len(s) {
-			break
-		}
-		n := bytes.IndexByte(s[next:], '\\')
+	for i := 0; ; {
+		n := bytes.IndexByte(s[i:], '\\')
 		if n < 0 {
-			break
+			return true, asciiEscape
 		}
-		i = next + n
+		e := readEscape(s, i+n)
+		if e.broken {
+			return false, true
+		}
+		asciiEscape = asciiEscape || e.ascii
+		i = min(i+n+e.size, len(s))
 	}
-	return true
 }
 
 // appendSound appends a quoted string, repaired.
 func appendSound(dst, s []byte) []byte {
-	if soundString(s) {
+	if sound, _ := soundString(s); sound {
 		return append(dst, s...)
 	}
 	return AppendString(dst, String(s))

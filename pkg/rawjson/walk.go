@@ -57,6 +57,24 @@ func Member(v []byte, name string) []byte {
 	return found
 }
 
+// Pick puts the values of the named members into the places of their names, in
+// one pass; of two members of one name the last wins, an absent one leaves its
+// place as it is. into must be as long as names.
+func Pick(object []byte, names []string, into [][]byte) {
+	for key, value := range Object(object) {
+		inner := key[1 : len(key)-1]
+		if bytes.IndexByte(inner, '\\') >= 0 {
+			inner = []byte(String(key))
+		}
+		for i, name := range names {
+			if string(inner) == name {
+				into[i] = value
+				break
+			}
+		}
+	}
+}
+
 // KeyIs reports whether a quoted key is that name, escapes considered.
 func KeyIs(key []byte, name string) bool {
 	inner := key[1 : len(key)-1]
@@ -126,10 +144,17 @@ func valueEnd(v []byte, i int) int {
 
 // stringEnd returns the index behind the string that begins at i.
 func stringEnd(v []byte, i int) int {
-	for j := i + 1; ; {
-		n := bytes.IndexByte(v[min(j, len(v)):], '"')
+	j := i + 1
+	// Keys and words are short: looking at each byte beats a call for them.
+	for short := min(len(v), j+16); j < short && v[j] != '\\'; j++ {
+		if v[j] == '"' {
+			return j + 1
+		}
+	}
+	for j < len(v) {
+		n := bytes.IndexByte(v[j:], '"')
 		if n < 0 {
-			return len(v)
+			break
 		}
 		j += n
 		if !escaped(v, i+1, j) {
@@ -137,6 +162,7 @@ func stringEnd(v []byte, i int) int {
 		}
 		j++
 	}
+	return len(v)
 }
 
 // escaped reports whether the byte at j is preceded by an odd number of

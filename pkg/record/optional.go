@@ -29,7 +29,7 @@ func (d *decoder) optional() {
 	r.CacheExclusive = string(d.kind(fieldCacheInclusive, isBool)) == "false"
 	r.Stream = d.kind(fieldStream, isBool)
 	r.Temperature = d.number(fieldTemperature)
-	r.MaxTokens = d.count(fieldMaxTokens.name(), d.fields[fieldMaxTokens])
+	r.MaxTokens = d.count("", fieldMaxTokens.name(), d.fields[fieldMaxTokens])
 	d.params()
 	d.httpStatus()
 	r.FinishReason = d.text(fieldFinishReason)
@@ -39,8 +39,11 @@ func (d *decoder) optional() {
 	d.groups()
 }
 
-// drop notes that the value at a path is of the wrong type and left out.
-func (d *decoder) drop(path string) { d.record.Dropped = append(d.record.Dropped, path) }
+// drop notes that a value is of the wrong type and left out; its path is the
+// prefix (of the object it stands in) and its name.
+func (d *decoder) drop(prefix, name string) {
+	d.record.Dropped = append(d.record.Dropped, prefix+name)
+}
 
 // kind returns the field's value where it is of that kind.
 func (d *decoder) kind(f field, is func([]byte) bool) Value {
@@ -48,7 +51,7 @@ func (d *decoder) kind(f field, is func([]byte) bool) Value {
 	if v == nil || is(v) {
 		return v
 	}
-	d.drop(f.name())
+	d.drop("", f.name())
 	return nil
 }
 
@@ -67,28 +70,28 @@ func (d *decoder) idText(f field) string {
 	return d.text(f)
 }
 
-func (d *decoder) number(f field) Number { return d.numberAt(f.name(), d.fields[f]) }
+func (d *decoder) number(f field) Number { return d.numberAt("", f.name(), d.fields[f]) }
 
 // numberAt returns v where it is a number that a double holds.
-func (d *decoder) numberAt(path string, v Value) Number {
+func (d *decoder) numberAt(prefix, name string, v Value) Number {
 	if v == nil || rawjson.IsNumber(v) && rawjson.FitsDouble(v) {
 		return v
 	}
-	d.drop(path)
+	d.drop(prefix, name)
 	return nil
 }
 
 // count returns v where it is an integer ≥ 0. One written with a fraction of
 // zero or an exponent is rewritten in plain digits, since PostHog reads
 // nothing else as a token count.
-func (d *decoder) count(path string, v Value) Number {
+func (d *decoder) count(prefix, name string, v Value) Number {
 	if v == nil {
 		return nil
 	}
 	if n, ok := wholeNumber(v); ok {
 		return n
 	}
-	d.drop(path)
+	d.drop(prefix, name)
 	return nil
 }
 
@@ -121,7 +124,7 @@ func (d *decoder) embedding() bool {
 	case rawjson.IsString(v) && rawjson.KeyIs(v, "embedding"):
 		return true
 	case !rawjson.IsString(v) || !rawjson.KeyIs(v, "generation"):
-		d.drop(fieldType.name())
+		d.drop("", fieldType.name())
 	}
 	return false
 }
@@ -176,13 +179,13 @@ func (d *decoder) param(f field) Value {
 }
 
 func (d *decoder) httpStatus() {
-	v := d.count(fieldHTTPStatus.name(), d.fields[fieldHTTPStatus])
+	v := d.count("", fieldHTTPStatus.name(), d.fields[fieldHTTPStatus])
 	if v == nil {
 		return
 	}
 	n, err := strconv.Atoi(string(v))
 	if err != nil || n == 0 {
-		d.drop(fieldHTTPStatus.name())
+		d.drop("", fieldHTTPStatus.name())
 		return
 	}
 	d.record.HTTPStatus = n
@@ -197,27 +200,32 @@ func (d *decoder) failure() {
 	case rawjson.IsString(v):
 		d.record.Failure = &Failure{Message: rawjson.String(v)}
 	case rawjson.IsObject(v):
-		f := Failure{
-			Code:    d.failurePart(v, "code"),
-			Type:    d.failurePart(v, "type"),
-			Message: d.failurePart(v, "message"),
+		if rawjson.IsEmpty(v) {
+			return
 		}
-		if !rawjson.IsEmpty(v) {
-			d.record.Failure = &f
+		var parts [3]Value
+		pick(v, failureNames, parts[:])
+		d.record.Failure = &Failure{
+			Code:    d.failurePart(failureNames[0], parts[0]),
+			Type:    d.failurePart(failureNames[1], parts[1]),
+			Message: d.failurePart(failureNames[2], parts[2]),
 		}
 	default:
-		d.drop(fieldError.name())
+		d.drop("", fieldError.name())
 	}
 }
 
-func (d *decoder) failurePart(v Value, name string) string {
-	switch part := rawjson.Member(v, name); {
-	case rawjson.IsString(part):
-		return rawjson.String(part)
-	case rawjson.IsNumber(part):
-		return string(part)
-	case part != nil && !rawjson.IsNull(part):
-		d.drop(fieldError.name() + "." + name)
+var failureNames = []string{"code", "type", "message"}
+
+func (d *decoder) failurePart(name string, v Value) string {
+	switch {
+	case v == nil:
+	case rawjson.IsString(v):
+		return rawjson.String(v)
+	case rawjson.IsNumber(v):
+		return string(v)
+	default:
+		d.drop("error.", name)
 	}
 	return ""
 }
@@ -235,7 +243,7 @@ func (d *decoder) groups() {
 		case rawjson.IsNumber(value):
 			d.group(kind, string(value))
 		case !rawjson.IsNull(value):
-			d.drop(fieldGroups.name() + "." + kind)
+			d.drop("groups.", kind)
 		}
 	}
 }

@@ -2,66 +2,70 @@ package record
 
 import "github.com/hogcast/hogcast/pkg/rawjson"
 
-// usage reads `usage` in OpenAI's shape, with input_tokens and output_tokens
-// as other names; of two names the first that is present counts.
+// The members of `usage` that are read, in OpenAI's shape; input_tokens and
+// output_tokens are other names of the first two.
+var (
+	usageNames = []string{
+		"prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "total_tokens",
+		"prompt_tokens_details", "completion_tokens_details", "cost", "cost_details", "server_tool_use",
+	}
+	promptNames     = []string{"cached_tokens", "cache_write_tokens"}
+	completionNames = []string{"reasoning_tokens"}
+	costNames       = []string{"input_cost", "output_cost"}
+	serverNames     = []string{"web_search_requests"}
+)
+
 func (d *decoder) usage() {
 	v := d.kind(fieldUsage, rawjson.IsObject)
 	if v == nil {
 		return
 	}
-	top := d.members("usage", v)
+	var in [10]Value
+	pick(v, usageNames, in[:])
 	u := &d.record.Usage
-	u.PromptTokens = top.count(firstPresent(top, "prompt_tokens", "input_tokens"))
-	u.CompletionTokens = top.count(firstPresent(top, "completion_tokens", "output_tokens"))
-	u.TotalTokens = top.count("total_tokens")
-	prompt := top.object("prompt_tokens_details")
-	u.CachedTokens = prompt.count("cached_tokens")
-	u.CacheWriteTokens = prompt.count("cache_write_tokens")
-	u.ReasoningTokens = top.object("completion_tokens_details").count("reasoning_tokens")
-	u.Cost = top.number("cost")
-	costs := top.object("cost_details")
-	u.InputCost = costs.number("input_cost")
-	u.OutputCost = costs.number("output_cost")
-	u.WebSearches = top.object("server_tool_use").count("web_search_requests")
+	u.PromptTokens = d.eitherCount(usageNames[:2], in[:2])
+	u.CompletionTokens = d.eitherCount(usageNames[2:4], in[2:4])
+	u.TotalTokens = d.count("usage.", usageNames[4], in[4])
+	var prompt, costs [2]Value
+	var completion, server [1]Value
+	d.pickNested(usageNames[5], in[5], promptNames, prompt[:])
+	u.CachedTokens = d.count("usage.prompt_tokens_details.", promptNames[0], prompt[0])
+	u.CacheWriteTokens = d.count("usage.prompt_tokens_details.", promptNames[1], prompt[1])
+	d.pickNested(usageNames[6], in[6], completionNames, completion[:])
+	u.ReasoningTokens = d.count("usage.completion_tokens_details.", completionNames[0], completion[0])
+	u.Cost = d.numberAt("usage.", usageNames[7], in[7])
+	d.pickNested(usageNames[8], in[8], costNames, costs[:])
+	u.InputCost = d.numberAt("usage.cost_details.", costNames[0], costs[0])
+	u.OutputCost = d.numberAt("usage.cost_details.", costNames[1], costs[1])
+	d.pickNested(usageNames[9], in[9], serverNames, server[:])
+	u.WebSearches = d.count("usage.server_tool_use.", serverNames[0], server[0])
 }
 
-// members are the members of one object of the record.
-type members struct {
-	decoder *decoder
-	path    string
-	raw     Value // nil: no such object
+// eitherCount reads the first of two names that is present.
+func (d *decoder) eitherCount(names []string, values []Value) Number {
+	if values[0] == nil && values[1] != nil {
+		return d.count("usage.", names[1], values[1])
+	}
+	return d.count("usage.", names[0], values[0])
 }
 
-func (d *decoder) members(path string, raw Value) members { return members{d, path, raw} }
-
-// get returns a member's value; nil where it is absent or null.
-func (m members) get(name string) Value {
-	if m.raw == nil {
-		return nil
+func (d *decoder) pickNested(name string, v Value, names []string, into []Value) {
+	switch {
+	case v == nil:
+	case rawjson.IsObject(v):
+		pick(v, names, into)
+	default:
+		d.drop("usage.", name)
 	}
-	if v := rawjson.Member(m.raw, name); !rawjson.IsNull(v) {
-		return v
-	}
-	return nil
 }
 
-func (m members) count(name string) Number { return m.decoder.count(m.path+"."+name, m.get(name)) }
-
-func (m members) number(name string) Number { return m.decoder.numberAt(m.path+"."+name, m.get(name)) }
-
-func (m members) object(name string) members {
-	v := m.get(name)
-	path := m.path + "." + name
-	if v != nil && !rawjson.IsObject(v) {
-		m.decoder.drop(path)
-		v = nil
+// pick is rawjson.Pick with null taken for absent.
+func pick(object Value, names []string, into []Value) {
+	var raw [10][]byte // as many names as the longest list has
+	rawjson.Pick(object, names, raw[:len(names)])
+	for i := range into {
+		if !rawjson.IsNull(raw[i]) {
+			into[i] = raw[i]
+		}
 	}
-	return members{m.decoder, path, v}
-}
-
-func firstPresent(m members, first, second string) string {
-	if m.get(first) == nil && m.get(second) != nil {
-		return second
-	}
-	return first
 }
