@@ -1,0 +1,218 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+)
+
+// Problem is what is wrong with one entry, or with the file as a whole.
+type Problem struct {
+	File string
+	Line int    // of the key at fault, else of the entry
+	Text string // `key: what is wrong`
+}
+
+// Error implements error: `file:line: key: what is wrong`.
+func (p *Problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
+
+// entryReader turns one YAML mapping into a destination. It gathers problems
+// rather than stop at the first.
+type entryReader struct {
+	file     string
+	node     *yaml.Node
+	problems []*Problem
+	// offline: rules alone are wanted, so tenant and key may be left out.
+	offline bool
+}
+
+func (e *entryReader) fail(node *yaml.Node, format string, args ...any) {
+	e.problems = append(e.problems, &Problem{e.file, node.Line, fmt.Sprintf(format, args...)})
+}
+
+// read returns the destination; it is of use only where there is no problem.
+func (e *entryReader) read() *destination.Destination {
+	d := &destination.Destination{
+		ID:       destination.ID{Name: destination.DefaultName},
+		Enabled:  true,
+		Endpoint: destination.EndpointUS, Protocol: destination.Auto, SamplingRate: 1,
+	}
+	if e.node.Kind != yaml.MappingNode {
+		e.fail(e.node, "destination: not a mapping of keys to values")
+		return d
+	}
+	var keys keySources
+	e.eachMember(e.node, "", func(key string, value *yaml.Node) bool { return e.member(d, &keys, key, value) })
+	e.apiKey(d, &keys)
+	if e.offline && d.Tenant == "" {
+		d.Tenant = "any"
+	}
+	if err := d.Validate(); err != nil {
+		for problem := range strings.Lines(err.Error()) {
+			e.fail(e.lineOf(problem), "%s", strings.TrimSpace(problem))
+		}
+	}
+	return d
+}
+
+// keySources are the ways to give an API key; exactly one is wanted.
+type keySources struct{ inline, file, env *yaml.Node }
+
+// member reads one key of an entry; false where there is no such key.
+func (e *entryReader) member(d *destination.Destination, keys *keySources, key string, v *yaml.Node) bool {
+	switch key {
+	case "tenant":
+		d.Tenant = e.text(key, v)
+	case "name":
+		d.Name = e.text(key, v)
+	case "enabled":
+		e.decode(key, v, &d.Enabled, "true or false")
+	case "paused":
+		e.decode(key, v, &d.Paused, "true or false")
+	case "api_key":
+		keys.inline = v
+	case "api_key_file":
+		keys.file = v
+	case "api_key_env":
+		keys.env = v
+	case "endpoint":
+		endpoint, err := destination.ParseEndpoint(e.text(key, v))
+		if err != nil {
+			e.fail(v, "%s", err)
+		}
+		d.Endpoint = endpoint
+	case "protocol":
+		d.Protocol = destination.Protocol(e.text(key, v))
+	case "privacy_mode":
+		e.decode(key, v, &d.PrivacyMode, "true or false")
+	case "sampling_rate":
+		e.decode(key, v, &d.SamplingRate, "a number")
+	case "sample_errors":
+		e.decode(key, v, &d.SampleErrors, "true or false")
+	case "api_keys":
+		e.eachMember(v, "api_keys.", func(key string, v *yaml.Node) bool { return e.keyFilter(&d.APIKeys, key, v) })
+	default:
+		return false
+	}
+	return true
+}
+
+func (e *entryReader) keyFilter(f *destination.KeyFilter, key string, v *yaml.Node) bool {
+	switch key {
+	case "include":
+		e.decode("api_keys.include", v, &f.Include, "a list of strings")
+	case "exclude":
+		e.decode("api_keys.exclude", v, &f.Exclude, "a list of strings")
+	default:
+		return false
+	}
+	return true
+}
+
+// eachMember calls use for each key of a mapping, and reports keys that are
+// unknown to it, given twice or no strings.
+func (e *entryReader) eachMember(node *yaml.Node, prefix string, use func(string, *yaml.Node) bool) {
+	if node.Kind != yaml.MappingNode {
+		if node.Tag != "!!null" {
+			e.fail(node, "%s: not a mapping of keys to values", strings.TrimSuffix(prefix, "."))
+		}
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		switch {
+		case seen[key.Value]:
+			e.fail(key, "%s%s: given twice", prefix, key.Value)
+		case !use(key.Value, value):
+			e.fail(key, "%s%s: unknown key", prefix, key.Value)
+		}
+		seen[key.Value] = true
+	}
+}
+
+// text reads a scalar as it is written: a tenant of 42 is "42".
+func (e *entryReader) text(key string, v *yaml.Node) string {
+	if v.Kind != yaml.ScalarNode || v.Tag == "!!null" {
+		e.fail(v, "%s: not a string", key)
+		return ""
+	}
+	return v.Value
+}
+
+func (e *entryReader) decode(key string, v *yaml.Node, into any, want string) {
+	if v.Tag == "!!null" || v.Decode(into) != nil {
+		// yaml's own error repeats the value.
+		e.fail(v, "%s: not %s", key, want)
+	}
+}
+
+// apiKey reads the key from the one place that is given.
+func (e *entryReader) apiKey(d *destination.Destination, keys *keySources) {
+	var given []*yaml.Node
+	for _, n := range []*yaml.Node{keys.inline, keys.file, keys.env} {
+		if n != nil {
+			given = append(given, n)
+		}
+	}
+	switch {
+	case len(given) == 0 && e.offline:
+		return
+	case len(given) == 0:
+		e.fail(e.node, "api_key: missing; give api_key, api_key_file or api_key_env")
+		return
+	case len(given) > 1:
+		e.fail(given[1], "api_key: given in more than one way")
+		return
+	case e.offline && keys.inline == nil:
+		return // the secret need not be where rules are tried out
+	}
+	key, err := e.readKey(keys)
+	if err != nil {
+		e.fail(given[0], "%s", err)
+		return
+	}
+	if err := destination.CheckAPIKey(key); err != nil {
+		e.fail(given[0], "%s", err)
+	}
+	d.APIKey = destination.NewSecret(key)
+}
+
+func (e *entryReader) readKey(keys *keySources) (string, error) {
+	switch {
+	case keys.file != nil:
+		data, err := os.ReadFile(e.text("api_key_file", keys.file))
+		if err != nil {
+			return "", fmt.Errorf("api_key_file: %w", err)
+		}
+		return strings.TrimSpace(string(data)), nil
+	case keys.env != nil:
+		name := e.text("api_key_env", keys.env)
+		key := strings.TrimSpace(os.Getenv(name))
+		if key == "" {
+			return "", errors.New("api_key_env: the environment has no " + strconv.Quote(name))
+		}
+		return key, nil
+	}
+	return e.text("api_key", keys.inline), nil
+}
+
+// lineOf finds the node that a validation problem (`key: …`) is about.
+func (e *entryReader) lineOf(problem string) *yaml.Node {
+	key, _, _ := strings.Cut(problem, ":")
+	for i := 0; i+1 < len(e.node.Content); i += 2 {
+		if e.node.Content[i].Value == key {
+			return e.node.Content[i]
+		}
+	}
+	return e.node
+}

@@ -1,0 +1,217 @@
+// Package registry knows where destinations are configured: today files, one
+// or a folder of them, hot-reloaded. Layer 2. It owns the goroutine of Watch
+// for as long as Watch runs, and no other.
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+)
+
+// MaxFileBytes bounds one destinations file.
+const MaxFileBytes = 64 << 20
+
+// Loaded is what a file, or a folder of files, holds.
+type Loaded struct {
+	Destinations []*destination.Destination
+	// Problems condemn an entry each; the others are in Destinations.
+	Problems []*Problem
+}
+
+// Load reads a destinations file, or every *.yaml and *.yml of a folder. The
+// error is for the whole: unreadable, not YAML, no list of destinations.
+func Load(path string) (*Loaded, error) {
+	files, err := filesOf(path)
+	if err != nil {
+		return nil, err
+	}
+	all := &Loaded{}
+	seen := map[destination.ID]string{}
+	for _, file := range files {
+		data, err := readFile(file)
+		if err != nil {
+			return nil, err
+		}
+		one, err := parse(file, data)
+		if err != nil {
+			return nil, err
+		}
+		all.add(one, seen)
+	}
+	return all, nil
+}
+
+// LoadRules reads the one destination of a file for offline use: the tenant
+// and the API key may be left out, and a bare entry will do for a list of one.
+func LoadRules(path string) (*destination.Destination, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return nil, notYAML(path, err)
+	}
+	entry, err := soleEntry(path, &root)
+	if err != nil {
+		return nil, err
+	}
+	reader := entryReader{file: path, node: entry, offline: true}
+	d := reader.read()
+	return d, joined(reader.problems)
+}
+
+func joined(problems []*Problem) error {
+	errs := make([]error, len(problems))
+	for i, p := range problems {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
+}
+
+func soleEntry(path string, root *yaml.Node) (*yaml.Node, error) {
+	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("%s: no destination in it", path)
+	}
+	top := root.Content[0]
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		if top.Content[i].Value != "destinations" {
+			continue
+		}
+		list := top.Content[i+1]
+		if list.Kind != yaml.SequenceNode || len(list.Content) != 1 {
+			return nil, fmt.Errorf("%s:%d: destinations: exactly one is wanted here", path, list.Line)
+		}
+		return list.Content[0], nil
+	}
+	return top, nil
+}
+
+// add takes over what one file holds; an ID that another entry has already is
+// a problem of the later one.
+func (l *Loaded) add(one *located, seen map[destination.ID]string) {
+	l.Problems = append(l.Problems, one.problems...)
+	for i, d := range one.destinations {
+		where := fmt.Sprintf("%s:%d", one.file, one.lines[i])
+		if first, ok := seen[d.ID]; ok {
+			l.Problems = append(l.Problems, &Problem{
+				one.file, one.lines[i],
+				fmt.Sprintf("name: tenant %q has a destination %q already, at %s", d.Tenant, d.Name, first),
+			})
+			continue
+		}
+		seen[d.ID] = where
+		l.Destinations = append(l.Destinations, d)
+	}
+}
+
+// located are the destinations of one file, with their lines.
+type located struct {
+	file         string
+	destinations []*destination.Destination
+	lines        []int
+	problems     []*Problem
+}
+
+func parse(file string, data []byte) (*located, error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return nil, notYAML(file, err)
+	}
+	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("%s: no `destinations:` list in it", file)
+	}
+	out := &located{file: file}
+	found := false
+	top := root.Content[0]
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		if key.Value != "destinations" {
+			out.problems = append(out.problems, &Problem{file, key.Line, key.Value + ": unknown key"})
+			continue
+		}
+		if value.Kind != yaml.SequenceNode && value.Tag != "!!null" {
+			return nil, fmt.Errorf("%s:%d: destinations: not a list", file, value.Line)
+		}
+		found = true
+		for _, entry := range value.Content {
+			out.entry(entry)
+		}
+	}
+	if !found {
+		return nil, fmt.Errorf("%s: no `destinations:` list in it", file)
+	}
+	return out, nil
+}
+
+func (l *located) entry(node *yaml.Node) {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	reader := entryReader{file: l.file, node: node}
+	d := reader.read()
+	if len(reader.problems) > 0 {
+		l.problems = append(l.problems, reader.problems...)
+		return
+	}
+	l.destinations = append(l.destinations, d)
+	l.lines = append(l.lines, node.Line)
+}
+
+// notYAML tells where a file breaks; yaml's text names lines, not values.
+func notYAML(file string, err error) error {
+	return fmt.Errorf("%s: %s", file, strings.ReplaceAll(err.Error(), "yaml: ", "not YAML: "))
+}
+
+func filesOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	var files []string
+	entries, err := os.ReadDir(path) // sorted by name
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	for _, entry := range entries {
+		if ext := filepath.Ext(entry.Name()); (ext == ".yaml" || ext == ".yml") && !isDir(path, entry) {
+			files = append(files, filepath.Join(path, entry.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("destinations: no *.yaml in %s", path)
+	}
+	return files, nil
+}
+
+// isDir follows links: a mounted ConfigMap is a folder of them.
+func isDir(path string, entry fs.DirEntry) bool {
+	info, err := os.Stat(filepath.Join(path, entry.Name()))
+	return err != nil || info.IsDir()
+}
+
+func readFile(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	if info.Size() > MaxFileBytes {
+		return nil, fmt.Errorf("destinations: %s has %d bytes; at most %d", file, info.Size(), MaxFileBytes)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	return data, nil
+}
