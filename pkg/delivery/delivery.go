@@ -1,0 +1,102 @@
+// Package delivery brings events to their destinations: lanes in memory, one a
+// destination, made when there is something to send and gone after it; batches;
+// quick retries; splitting down to the bad event. Layer 3. It owns the
+// goroutines of sending, at most Config.Senders of them, and the timers of its
+// lanes; Stop ends them all.
+//
+// What can't be delivered within an item's deadline is given back undelivered:
+// parking it is not this package's business, nor is a destination's health.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/outcome"
+)
+
+// Sender makes one attempt with one batch: a verdict for each event, in their
+// order. No two events of a batch have one uuid.
+type Sender interface {
+	Send(ctx context.Context, to *destination.Destination, batch []*event.Event) []outcome.Verdict
+}
+
+// End is how delivery ended for an item.
+type End int
+
+// The ends.
+const (
+	Delivered   End = iota // PostHog said yes to this event
+	Buried                 // never: dead letter
+	Undelivered            // not within the deadline, or not now: somebody has to keep it
+	Interrupted            // stopping; no fault of the destination, no attempt spent
+)
+
+// Result is what became of an item.
+type Result struct {
+	End          End
+	Verdict      outcome.Verdict // of the last attempt
+	Attempts     int             // 0: none was made
+	FirstAttempt time.Time
+	LastAttempt  time.Time
+}
+
+// Item is one event on its way.
+type Item struct {
+	To    *destination.Destination
+	Event *event.Event
+	// Deadline ends the attempts: no request of the item outlives it.
+	Deadline time.Time
+	// Done is called exactly once, from a goroutine of delivery; it must not
+	// block for long.
+	Done func(Result)
+
+	attempts    int
+	first, last time.Time
+}
+
+// Config of delivery.
+type Config struct {
+	BatchEvents    int           // default 100
+	BatchBytes     int           // default 400,000: with its frame below PostHog's and the SDK's limits
+	BatchWait      time.Duration // from a lane's first event to its request; default 250 ms
+	RequestTimeout time.Duration // default 10 s
+	Senders        int           // requests at once, all lanes together; default 256
+	PerLane        int           // requests at once in one lane; default 4
+	RetryFirst     time.Duration // bound of the first wait before a retry; default 200 ms
+	RetryMax       time.Duration // bound of the longest; default 5 s
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{
+		BatchEvents: 100, BatchBytes: 400_000, BatchWait: 250 * time.Millisecond,
+		RequestTimeout: 10 * time.Second, Senders: 256, PerLane: 4,
+		RetryFirst: 200 * time.Millisecond, RetryMax: 5 * time.Second,
+	}
+}
+
+// Validate reports every setting that makes no sense.
+func (c Config) Validate() error {
+	var errs []error
+	positive := func(name string, n int64) {
+		if n <= 0 {
+			errs = append(errs, fmt.Errorf("%s: %d is not positive", name, n))
+		}
+	}
+	positive("batch_events", int64(c.BatchEvents))
+	positive("batch_bytes", int64(c.BatchBytes))
+	positive("batch_wait", int64(c.BatchWait))
+	positive("request_timeout", int64(c.RequestTimeout))
+	positive("senders", int64(c.Senders))
+	positive("per_lane", int64(c.PerLane))
+	positive("retry_first", int64(c.RetryFirst))
+	if c.RetryMax < c.RetryFirst {
+		errs = append(errs, fmt.Errorf("retry_max: %s is less than retry_first, %s", c.RetryMax, c.RetryFirst))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,163 @@
+// Package pipeline is what happens to a record, on one screen: decode, route,
+// privacy, map, deliver, bury, settle. Layer 4: flows meet here, through
+// interfaces of one method. It owns the goroutines that write dead letters;
+// Wait returns when there is none.
+package pipeline
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/delivery"
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/mapping"
+	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/privacy"
+	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/record"
+	"github.com/hogcast/hogcast/pkg/routing"
+	"github.com/hogcast/hogcast/pkg/telemetry"
+)
+
+// Registry tells which destinations are in force.
+type Registry interface{ Current() *destination.Set }
+
+// Deliverer takes an item over and calls its Done once.
+type Deliverer interface{ Submit(*delivery.Item) }
+
+// Settler does with a message what the verdict says, once.
+type Settler interface {
+	Settle(*queue.Delivery, queue.Verdict)
+}
+
+// Params of a handler; all but Logger are required.
+type Params struct {
+	Registry  Registry
+	Deliverer Deliverer
+	Letters   LetterWriter
+	Settler   Settler
+	Metrics   *telemetry.Metrics
+	Worker    string // this worker's id, for envelopes
+	// MainLaneMax is how long a record may stay here before it is given back.
+	MainLaneMax time.Duration
+	Logger      *zap.Logger
+}
+
+// Handler handles records.
+type Handler struct {
+	Params
+	letters undertaker
+	done    doneBranches
+}
+
+// New makes a handler.
+func New(p Params) *Handler {
+	if p.Logger == nil {
+		p.Logger = zap.NewNop()
+	}
+	h := &Handler{Params: p}
+	h.letters.init(p)
+	return h
+}
+
+// Handle does what has to be done for one delivered record, and returns before
+// it is done: the record is settled when all of its branches are.
+func (h *Handler) Handle(m *queue.Delivery) {
+	j := h.receive(m)
+	r, err := decode(m)
+	if err != nil {
+		h.bury(j, h.unreadable(j, err))
+		return
+	}
+	j.recordID = r.ID
+	h.count(r)
+	destinations := h.Registry.Current().Of(r.Tenant)
+	if len(destinations) == 0 {
+		h.bury(j, j.letter(outcome.NoDestination, m.Data))
+		return
+	}
+	decisions := routing.Route(r, destinations)
+	j.expect(len(decisions))
+	for _, d := range decisions {
+		switch {
+		case !d.Deliver():
+			h.leaveOut(j, d)
+		case h.done.has(j, d.Destination.Name):
+			j.finish(branchDone)
+		case d.Destination.Paused:
+			j.finish(branchLater)
+		default:
+			h.deliver(j, r, d.Destination)
+		}
+	}
+}
+
+// deliver sends one branch on its way. The record passes the destination's
+// privacy rules before anything is made of it.
+func (h *Handler) deliver(j *job, r *record.Record, to *destination.Destination) {
+	e, notes := mapping.Map(privacy.Apply(r, privacy.RulesOf(to)), to.Name)
+	h.countNotes(notes)
+	h.Deliverer.Submit(&delivery.Item{
+		To: to, Event: e, Deadline: j.received.Add(h.MainLaneMax),
+		Done: func(result delivery.Result) { h.delivered(j, to, result) },
+	})
+}
+
+// delivered takes over what became of a branch.
+func (h *Handler) delivered(j *job, to *destination.Destination, result delivery.Result) {
+	switch result.End {
+	case delivery.Delivered:
+		h.Metrics.Outcomes.WithLabelValues(string(outcome.Delivered)).Inc()
+		telemetry.Seconds(h.Metrics.Delay, j.message.Time)
+		h.done.add(j, to.Name)
+		j.finish(branchDone)
+	case delivery.Buried:
+		h.bury(j, h.undeliverable(j, to, result))
+	case delivery.Undelivered:
+		h.Metrics.Deferred.WithLabelValues(string(result.Verdict.Cause)).Inc()
+		j.finish(branchLater)
+	case delivery.Interrupted:
+		j.finish(branchInterrupted)
+	}
+}
+
+// leaveOut ends a branch that a rule keeps from being delivered.
+func (h *Handler) leaveOut(j *job, d routing.Decision) {
+	h.Metrics.Outcomes.WithLabelValues(string(d.End)).Inc()
+	if d.End == outcome.Filtered {
+		h.Metrics.Filtered.WithLabelValues(string(d.Filter)).Inc()
+	}
+	j.finish(branchDone)
+}
+
+func (h *Handler) receive(m *queue.Delivery) *job {
+	h.Metrics.Received.Inc()
+	if m.NumDelivered > 1 {
+		h.Metrics.Redelivered.Inc()
+	}
+	return newJob(h, m)
+}
+
+func (h *Handler) count(r *record.Record) {
+	h.Metrics.Dropped.Add(float64(len(r.Dropped)))
+	h.Metrics.Unknown.Add(float64(r.Unknown))
+}
+
+func (h *Handler) countNotes(n mapping.Notes) {
+	if n.Truncated {
+		h.Metrics.Shortened.WithLabelValues("content").Inc()
+	}
+	if n.DistinctIDShortened {
+		h.Metrics.Shortened.WithLabelValues("distinct_id").Inc()
+	}
+}
+
+// decode reads the record and holds it against its subject.
+func decode(m *queue.Delivery) (*record.Record, error) {
+	r, err := record.Decode(m.Data)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.CheckTenant(queue.TenantOf(m.Subject))
+}

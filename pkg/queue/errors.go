@@ -1,0 +1,55 @@
+package queue
+
+import (
+	"errors"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrNotSetUp: a stream, consumer or bucket is missing, or is not of the
+	// kind that hogcast needs. `hogcast setup` mends it.
+	ErrNotSetUp = errors.New("jetstream is not set up for hogcast")
+	// ErrTooOld: the server lacks what hogcast needs.
+	ErrTooOld = errors.New("nats-server is too old")
+	// ErrUnavailable: no answer. It says nothing about what is set up; wait.
+	ErrUnavailable = errors.New("jetstream does not answer")
+	// ErrQueueFull: the stream, or the quota of this subject, is full.
+	ErrQueueFull = errors.New("the queue is full")
+	// ErrTooLarge: over the server's max_payload.
+	ErrTooLarge = errors.New("message too large")
+	// ErrPermission: the server refused the publish for want of permission.
+	ErrPermission = errors.New("not permitted by the nats server")
+)
+
+// JetStream's error codes that mean that there is no room: account, stream
+// limits, publish queue, storage, memory.
+const (
+	codeAccountExceeded      = 10002
+	codeMemoryExceeded       = 10028
+	codeStreamStoreFailed    = 10077
+	codeTooManyRequests      = 10167
+	codeInsufficientResource = 10023
+	codeStorageExceeded      = 10047
+)
+
+// isFull reports whether an error of a publish says that there is no room.
+func isFull(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case codeAccountExceeded, codeMemoryExceeded, codeStreamStoreFailed, codeTooManyRequests, codeInsufficientResource, codeStorageExceeded:
+		return true
+	}
+	return false
+}
+
+// isMissing reports whether an error says that a stream, consumer or bucket
+// does not exist; anything else, above all no answer, does not say so.
+func isMissing(err error) bool {
+	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
+		errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrConsumerDoesNotExist)
+}

@@ -1,0 +1,92 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+)
+
+// refusals ends publishes that the server has refused for want of permission:
+// it sends no reply to them, only the connection's error handler is told. It
+// holds one entry a publish in flight.
+type refusals struct {
+	mu      sync.Mutex
+	waiting map[string]map[*refusal]struct{} // by subject
+}
+
+type refusal struct{ end context.CancelCauseFunc }
+
+// watch makes a context that ends, with ErrPermission as its cause, when a
+// publish to the subject is refused. Call stop when the publish is done.
+func (r *refusals) watch(ctx context.Context, subject string) (watched context.Context, stop func()) {
+	watched, end := context.WithCancelCause(ctx)
+	w := &refusal{end}
+	r.mu.Lock()
+	if r.waiting == nil {
+		r.waiting = make(map[string]map[*refusal]struct{})
+	}
+	if r.waiting[subject] == nil {
+		r.waiting[subject] = make(map[*refusal]struct{})
+	}
+	r.waiting[subject][w] = struct{}{}
+	r.mu.Unlock()
+	return watched, func() {
+		end(nil)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.waiting[subject], w)
+		if len(r.waiting[subject]) == 0 {
+			delete(r.waiting, subject)
+		}
+	}
+}
+
+func (r *refusals) fail(subject string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for w := range r.waiting[subject] {
+		w.end(fmt.Errorf("%w: %w", ErrPermission, err))
+	}
+}
+
+var publishRefusal = regexp.MustCompile(`(?i)permissions violation for publish to "([^"]+)"`)
+
+// refusedPublish is the subject of a publish that was refused, or "".
+func refusedPublish(err error) string {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return ""
+	}
+	if m := publishRefusal.FindStringSubmatch(err.Error()); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// maxCauses bounds what causes remembers; later ones are counted alone.
+const maxCauses = 64
+
+// causes tells the first of each kind of error from its repetitions.
+type causes struct {
+	total atomic.Int64
+	mu    sync.Mutex
+	seen  map[string]struct{}
+}
+
+func (c *causes) first(cause string) bool {
+	c.total.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.seen[cause]; known || len(c.seen) >= maxCauses {
+		return false
+	}
+	if c.seen == nil {
+		c.seen = make(map[string]struct{})
+	}
+	c.seen[cause] = struct{}{}
+	return true
+}

@@ -1,0 +1,195 @@
+// Package queue is everything that knows JetStream: topology, connecting,
+// publishing, consuming, settling. Layer 2: it knows one foreign system, and
+// nothing else does. Consumer.Run owns the goroutines of fetching and of
+// heartbeats; the connection's belong to nats.go and end with Conn.Close.
+package queue
+
+import (
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Streams.
+const (
+	StreamGenerations = "HOGCAST_GENERATIONS"
+	StreamHeld        = "HOGCAST_HELD"
+	StreamHeldHosts   = "HOGCAST_HELD_HOSTS"
+	StreamWakeups     = "HOGCAST_WAKEUPS"
+	StreamDead        = "HOGCAST_DEAD"
+)
+
+// Key-value buckets.
+const (
+	BucketDestinations = "hogcast_destinations"
+	BucketState        = "hogcast_state"
+	BucketJobs         = "hogcast_jobs"
+	BucketWorkers      = "hogcast_workers"
+)
+
+// Durable consumers, and the one priority group of ConsumerWorkers.
+const (
+	ConsumerWorkers = "workers"
+	ConsumerWakeups = "wakeups"
+	PriorityGroup   = "workers"
+)
+
+// Subjects begin with these.
+const (
+	prefixGenerations = "hogcast.generations."
+	prefixHeld        = "hogcast.held."
+	prefixHeldHost    = "hogcast.heldhost."
+	prefixWakeups     = "hogcast.wakeups."
+	prefixDead        = "hogcast.dead."
+)
+
+// NoToken stands for a token of a subject that can't be told.
+const NoToken = "_"
+
+// GenerationSubject is where a tenant's records are published.
+func GenerationSubject(tenant string) string { return prefixGenerations + tenant }
+
+// HeldSubject is where a destination's held branches are.
+func HeldSubject(tenant, destination string) string {
+	return prefixHeld + tenant + "." + destination
+}
+
+// WakeupSubject is a destination's timer and lease.
+func WakeupSubject(tenant, destination string) string {
+	return prefixWakeups + tenant + "." + destination
+}
+
+// DeadSubject is where a destination's dead letters of a reason are. An empty
+// tenant or destination is one that can't be told.
+func DeadSubject(tenant, destination, reason string) string {
+	return prefixDead + token(tenant) + "." + token(destination) + "." + reason
+}
+
+func token(s string) string {
+	if s == "" {
+		return NoToken
+	}
+	return s
+}
+
+// TenantOf is the tenant of a generation message's subject; "" where the
+// subject is none of ours. A sharded subject has the partition before it.
+func TenantOf(subject string) string {
+	rest, ok := strings.CutPrefix(subject, prefixGenerations)
+	if !ok {
+		return ""
+	}
+	return rest[strings.LastIndexByte(rest, '.')+1:]
+}
+
+// Params are the settings of the topology.
+type Params struct {
+	Replicas       int           // copies of each stream and bucket; 1, 3 or 5; default 1
+	StorageBytes   int64         // what all streams may store together; default: what the account may, else no limit
+	TenantQuota    int64         // waiting records a tenant; default 10 million
+	HeldQuota      int64         // held branches a destination; default 2 million
+	DeadQuota      int64         // dead letters a destination and reason; default 1 million
+	DeadMaxAge     time.Duration // default 30 days
+	Duplicates     time.Duration // window in which a message id is remembered; default 2 minutes
+	AckWait        time.Duration // default 60 s
+	MaxAckPending  int           // default 50,000
+	WakeupsAckWait time.Duration // default 30 s
+}
+
+// DefaultParams returns the defaults.
+func DefaultParams() Params {
+	return Params{
+		Replicas: 1, TenantQuota: 10_000_000, HeldQuota: 2_000_000, DeadQuota: 1_000_000,
+		DeadMaxAge: 30 * 24 * time.Hour, Duplicates: 2 * time.Minute,
+		AckWait: 60 * time.Second, MaxAckPending: 50_000, WakeupsAckWait: 30 * time.Second,
+	}
+}
+
+// Topology is every stream, consumer and bucket that hogcast needs.
+type Topology struct {
+	Streams   []jetstream.StreamConfig
+	Consumers []ConsumerSpec
+	Buckets   []jetstream.KeyValueConfig
+}
+
+// ConsumerSpec is one durable consumer of one stream.
+type ConsumerSpec struct {
+	Stream string
+	Config jetstream.ConsumerConfig
+}
+
+// NewTopology builds the topology. Pure.
+func NewTopology(p Params) Topology {
+	return Topology{Streams: streams(p), Consumers: consumers(p), Buckets: buckets(p)}
+}
+
+// Shares of the storage, in percent. What comes in and what waits get most;
+// wake-ups are a few bytes a destination.
+const (
+	shareGenerations = 35
+	shareHeld        = 30
+	shareHeldHosts   = 15
+	shareDead        = 15
+)
+
+func streams(p Params) []jetstream.StreamConfig {
+	stream := func(name, subject string, share int64, perSubject int64) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage,
+			Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
+			DiscardNewPerSubject: true, MaxMsgsPerSubject: perSubject,
+			MaxBytes: shareOf(p.StorageBytes, share), MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: -1,
+			Duplicates: p.Duplicates, Replicas: p.Replicas, AllowDirect: true,
+		}
+	}
+	dead := stream(StreamDead, prefixDead+"*.*.*", shareDead, p.DeadQuota)
+	dead.Retention, dead.MaxAge = jetstream.LimitsPolicy, p.DeadMaxAge
+	return []jetstream.StreamConfig{
+		stream(StreamGenerations, prefixGenerations+"*", shareGenerations, p.TenantQuota),
+		stream(StreamHeld, prefixHeld+"*.*", shareHeld, p.HeldQuota),
+		stream(StreamHeldHosts, prefixHeldHost+"*.*.*", shareHeldHosts, p.HeldQuota),
+		// One message a subject and no other limit: that it is full can only
+		// mean that the destination's wake-up exists.
+		stream(StreamWakeups, prefixWakeups+"*.*", 0, 1),
+		dead,
+	}
+}
+
+func shareOf(total, percent int64) int64 {
+	if total <= 0 || percent == 0 {
+		return -1
+	}
+	return total / 100 * percent
+}
+
+func consumers(p Params) []ConsumerSpec {
+	return []ConsumerSpec{
+		{StreamGenerations, jetstream.ConsumerConfig{
+			Durable: ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy,
+			AckWait: p.AckWait, MaxAckPending: p.MaxAckPending,
+			// Never by count: poison is judged from the number of deliveries.
+			MaxDeliver: -1, MaxWaiting: 2048,
+			// Can't be added later; ranks give workers affinity without leases.
+			PriorityPolicy: jetstream.PriorityPolicyPrioritized, PriorityGroups: []string{PriorityGroup},
+		}},
+		{StreamWakeups, jetstream.ConsumerConfig{
+			Durable: ConsumerWakeups, AckPolicy: jetstream.AckExplicitPolicy,
+			AckWait: p.WakeupsAckWait, MaxAckPending: -1, MaxDeliver: -1, MaxWaiting: 2048,
+		}},
+	}
+}
+
+func buckets(p Params) []jetstream.KeyValueConfig {
+	bucket := func(name string, history uint8, ttl time.Duration) jetstream.KeyValueConfig {
+		return jetstream.KeyValueConfig{
+			Bucket: name, History: history, TTL: ttl, Storage: jetstream.FileStorage, Replicas: p.Replicas,
+		}
+	}
+	return []jetstream.KeyValueConfig{
+		bucket(BucketDestinations, 10, 0),
+		bucket(BucketState, 1, 0),
+		bucket(BucketJobs, 1, 0),
+		bucket(BucketWorkers, 1, 15*time.Second),
+	}
+}
