@@ -1,0 +1,224 @@
+package posthog
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/outcome"
+)
+
+// exchange is one batch on its way to one destination: what the SDK's round
+// trip writes, and what was learned from the answer and the SDK's callbacks.
+// Exchanges are pooled with their scratch space.
+type exchange struct {
+	s    *Sender
+	ctx  context.Context // of the Send; the SDK's round trips know another
+	dest *destination.Destination
+	key  poolKey
+
+	events []*event.Event // those worth sending
+	place  []int          // of each in the batch
+	index  map[string]int // uuid to position in events
+
+	// Of the present path.
+	path     path
+	mu       sync.Mutex // callbacks come from the SDK's goroutines
+	asked    bool       // the SDK made its request
+	notes    []note     // by position in events
+	answer   answer
+	verdicts []outcome.Verdict // v1, by position in events
+	finished bool              // the SDK is through with it
+
+	sdkBody bytes.Buffer
+	body    bytes.Buffer // of the answer
+	source  bytes.Buffer // what the decoder reads
+	decoder *jsontext.Decoder
+}
+
+// note is what was learned of one event.
+type note struct {
+	confirmed bool
+	judged    bool  // our reading of the answer found it
+	unsent    error // refused before the request
+}
+
+func newExchange(s *Sender) *exchange {
+	return &exchange{s: s, index: make(map[string]int, MaxBatchEvents), decoder: jsontext.NewDecoder(&bytes.Buffer{})}
+}
+
+func (x *exchange) begin(ctx context.Context, dest *destination.Destination) {
+	x.ctx, x.dest, x.finished = ctx, dest, true
+	x.key = poolKey{id: dest.ID, revision: dest.Revision()}
+}
+
+// end lets go of everything but scratch space.
+func (x *exchange) end() {
+	x.ctx, x.dest, x.answer = nil, nil, answer{}
+	clear(x.events)
+	clear(x.notes)
+	clear(x.verdicts)
+	clear(x.index)
+	x.events, x.place = x.events[:0], x.place[:0]
+}
+
+// aim makes the exchange ready for a path.
+func (x *exchange) aim(p path) {
+	x.path, x.asked, x.finished = p, false, false
+	x.answer = answer{verdict: retry(outcome.NoVerdict, "not sent: the SDK made no request")}
+	x.notes = append(x.notes[:0], make([]note, len(x.events))...)
+	x.verdicts = x.verdicts[:0]
+}
+
+func (x *exchange) confirm(i int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.notes[i].confirmed = true
+}
+
+// fail notes an event that the SDK refused. What it says after the request is
+// of no interest: we read the answer ourselves.
+func (x *exchange) fail(i int, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.asked {
+		x.notes[i].unsent = err
+	}
+}
+
+// settle writes the verdicts of the events that were worth sending.
+func (x *exchange) settle(verdicts []outcome.Verdict) {
+	for i, at := range x.place {
+		if x.finished {
+			verdicts[at] = x.verdict(i)
+		} else {
+			verdicts[at] = retry(outcome.Timeout, "the SDK did not come back")
+		}
+	}
+}
+
+func (x *exchange) verdict(i int) outcome.Verdict {
+	if err := x.notes[i].unsent; err != nil {
+		return unsent(err)
+	}
+	v := x.answer.verdict
+	if x.answer.perEvent {
+		v = x.verdicts[i]
+	}
+	switch {
+	case v.Action == outcome.NextPath, v.Action == outcome.NextEncoding:
+		v.Action = outcome.Hold // there was no next one
+	case v.Action == outcome.Accept && !x.notes[i].confirmed:
+		v = retry(outcome.NoVerdict, "the SDK did not confirm it")
+		v.Status = x.answer.status
+	}
+	return v
+}
+
+// roundTrip makes the SDK's request ours and sends it, again in the next
+// encoding where one is refused.
+func (x *exchange) roundTrip(req *http.Request) (*http.Response, error) {
+	defer func() { _ = req.Body.Close() }()
+	if !x.ask() {
+		return nil, errNotOurs
+	}
+	raw := x.s.buffers.get()
+	defer raw.release()
+	if err := x.render(raw, req); err != nil {
+		x.answer = answer{verdict: hold(outcome.Unencodable, err.Error())}
+		return nil, err
+	}
+	for _, e := range x.s.encodings(x.dest, x.path) {
+		x.answer = x.post(req, raw, e)
+		if x.answer.verdict.Action != outcome.NextEncoding {
+			break
+		}
+		if e != encNone {
+			x.s.findings.note(refusedEncoding(x.dest, x.path, e))
+		}
+	}
+	return x.answer.forSDK(req)
+}
+
+// ask claims the one request that a path may have.
+func (x *exchange) ask() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	first := !x.asked
+	x.asked = true
+	return first
+}
+
+// encodings lists those to try, best first, without the ones that were refused
+// lately. None is always left.
+func (s *Sender) encodings(dest *destination.Destination, p path) []encoding {
+	all := []encoding{encZstd, encGzip, encNone}
+	if p == pathBatch {
+		all = all[1:] // it takes no zstd
+	}
+	left := make([]encoding, 0, len(all))
+	for _, e := range all {
+		if e == encNone || !s.findings.holds(refusedEncoding(dest, p, e)) {
+			left = append(left, e)
+		}
+	}
+	return left
+}
+
+// post compresses the body, makes one HTTP request and tells of it.
+func (x *exchange) post(req *http.Request, raw *buffer, e encoding) answer {
+	start := time.Now()
+	wire := raw
+	if e != encNone {
+		wire = x.s.buffers.get()
+		defer wire.release()
+		packed, err := x.s.packer.pack(wire.b, e, raw.b)
+		if err != nil {
+			return answer{verdict: hold(outcome.Unencodable, err.Error())}
+		}
+		wire.b = packed
+	}
+	rawBytes, wireBytes := len(raw.b), len(wire.b)
+	a := x.do(x.address(req, e), wire)
+	if tell := x.s.cfg.OnAttempt; tell != nil {
+		tell(Attempt{
+			Destination: x.dest.ID, Path: string(x.path), Encoding: string(e), Events: len(x.events),
+			RawBytes: rawBytes, WireBytes: wireBytes, Status: a.status, Cause: a.verdict.Cause,
+			Duration: time.Since(start),
+		})
+	}
+	return a
+}
+
+// address makes our request of the SDK's: its URL and headers, our context.
+func (x *exchange) address(req *http.Request, e encoding) *http.Request {
+	out := req.Clone(x.ctx)
+	out.Header.Set("User-Agent", x.s.cfg.UserAgent)
+	if x.path == pathV1 {
+		out.Header.Set("PostHog-Sdk-Info", x.s.cfg.UserAgent)
+	}
+	if e != encNone {
+		out.Header.Set("Content-Encoding", string(e))
+		if x.path == pathBatch {
+			out.URL.RawQuery = "compression=" + string(e)
+		}
+	}
+	return out
+}
+
+// do sends a request and reads its answer.
+func (x *exchange) do(req *http.Request, wire *buffer) answer {
+	wire.attach(req)
+	res, err := x.s.transport.RoundTrip(req)
+	if err != nil {
+		return answer{verdict: x.failure(err)}
+	}
+	defer func() { _ = res.Body.Close() }()
+	return x.read(res)
+}
