@@ -90,8 +90,11 @@ type properties struct {
 
 type span struct{ from, to int }
 
+// open names the sender on every path alike, and keeps PostHog from taking the
+// worker's address for the user's place.
 func (p *properties) open() {
-	p.out = append(p.out, `{"$ai_lib":"hogcast","$ai_lib_version":"`+LibVersion+`"`...)
+	p.out = append(p.out, `{"$ai_lib":"hogcast","$ai_lib_version":"`+LibVersion+
+		`","$lib":"hogcast","$lib_version":"`+LibVersion+`","$geoip_disable":true`...)
 }
 
 func (p *properties) close() []byte {

@@ -91,8 +91,9 @@ func text(raw jsontext.Value) string {
 }
 
 // fold puts v1's options and top-level ids back into the properties, and the
-// SDK's name from its header, where the rest of PostHog looks for them. They
-// come last, so that they win over a property of the same name.
+// SDK's name from its header (unless an event names its own), where the rest of
+// PostHog looks for them. They come last, so that they win over a property of
+// the same name.
 func fold(e *sentEvent, opts options, sdk string) []byte {
 	props := oneLine(bytes.TrimSpace(e.Properties))
 	if len(props) == 0 {
@@ -112,7 +113,7 @@ func fold(e *sentEvent, opts options, sdk string) []byte {
 	addBool(add, "$ignore_sent_at", opts.ignoreSentAt)
 	addString(add, "$product_tour_id", opts.productTour)
 	addBool(add, "$process_person_profile", opts.personProfile)
-	if lib, version, ok := splitSDK(sdk); ok {
+	if lib, version, ok := splitSDK(sdk); ok && !bytes.Contains(props, []byte(`"$lib":`)) {
 		addString(add, "$lib", &lib)
 		addString(add, "$lib_version", &version)
 	}

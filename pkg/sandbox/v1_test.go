@@ -205,7 +205,7 @@ func TestV1FoldsOptionsIntoThePropertiesThatItTakes(t *testing.T) {
 	}
 	taken := s.Taken()[0]
 	wantProps := `{"a":"x\ny","$lib":"mine","$session_id":"s","$window_id":"w","$ignore_sent_at":true,` +
-		`"$product_tour_id":"7","$process_person_profile":false,"$lib":"hogcast","$lib_version":"1.2.3"}`
+		`"$product_tour_id":"7","$process_person_profile":false}`
 	want := sandbox.Taken{
 		APIKey: key, Path: sandbox.PathV1 + "/", Event: e.name, UUID: e.id, DistinctID: "u-1", Timestamp: e.timestamp,
 		Properties: json.RawMessage(wantProps), Options: json.RawMessage(e.options),

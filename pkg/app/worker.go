@@ -1,0 +1,259 @@
+// Package app wires the parts into programs that start and stop as one. Layer
+// 5. It touches no flags, signals or exits, so that tests run it in-process.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/deadletter"
+	"github.com/hogcast/hogcast/pkg/delivery"
+	"github.com/hogcast/hogcast/pkg/pipeline"
+	"github.com/hogcast/hogcast/pkg/posthog"
+	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/registry"
+	"github.com/hogcast/hogcast/pkg/telemetry"
+)
+
+// WorkerConfig is what a worker needs to run.
+type WorkerConfig struct {
+	NATS         queue.ConnectConfig
+	Destinations string // file or folder
+	Listen       string // address of /livez, /readyz and /metrics; "" for none
+	EgressAllow  []netip.Prefix
+
+	Window         int64         // bytes in hand; default 64 MiB
+	MainLaneMax    time.Duration // default 15 s
+	RequestTimeout time.Duration // default 10 s
+	DrainTimeout   time.Duration // default 20 s
+	Name           string        // default: host name and process id
+	Version        string
+	Logger         *zap.Logger
+	// Listening, if set, is told the address that Listen came to.
+	Listening func(addr string)
+}
+
+func (c WorkerConfig) withDefaults() WorkerConfig {
+	if c.Window == 0 {
+		c.Window = queue.DefaultWindow
+	}
+	if c.MainLaneMax == 0 {
+		c.MainLaneMax = 15 * time.Second
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = 10 * time.Second
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 20 * time.Second
+	}
+	if c.Name == "" {
+		host, _ := os.Hostname()
+		c.Name = fmt.Sprintf("%s-%d", host, os.Getpid())
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	return c
+}
+
+// Validate reports every setting that makes no sense, and relations that the
+// parts can't see by themselves.
+func (c WorkerConfig) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	if c.Destinations == "" {
+		errs = append(errs, errors.New("destinations: missing; give a file or folder with --destinations"))
+	}
+	if c.RequestTimeout > c.MainLaneMax {
+		errs = append(errs, fmt.Errorf("request-timeout: %s is more than main-lane-max, %s; no request may outlive its record's stay", c.RequestTimeout, c.MainLaneMax))
+	}
+	return errors.Join(errs...)
+}
+
+// RunWorker runs a worker until ctx ends, then drains it: fetching stops at
+// once, what is in hand is finished, and what is not by DrainTimeout is handed
+// back. The error is why it could not start or go on; nil after a clean stop.
+//
+//	 5 consumer ──records──▶ 4 handler ──items──▶ 3 dispatcher ──batches──▶ 2 sender ──▶ PostHog
+//	    │                       │ ▲                     │
+//	    │                       │ └──── results ────────┘
+//	    │                       └──letters──▶ DEAD
+//	 1 NATS, destinations, metrics
+//
+// Lower numbers start first and stop last.
+func RunWorker(ctx context.Context, c WorkerConfig) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	c = c.withDefaults()
+	w := &worker{config: c, log: c.Logger.With(zap.String("worker", c.Name)), metrics: prometheus.NewRegistry()}
+	defer w.stopAll()
+	if err := w.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop while starting
+		}
+		return err
+	}
+	return w.run(ctx)
+}
+
+type worker struct {
+	config  WorkerConfig
+	log     *zap.Logger
+	metrics *prometheus.Registry
+
+	conn       *queue.Conn
+	files      *registry.Files
+	sender     *posthog.Sender
+	dispatcher *delivery.Dispatcher
+	consumer   *queue.Consumer
+	handler    *pipeline.Handler
+	health     health
+
+	stops []stop // in order of construction; run in reverse
+}
+
+type stop struct {
+	name string
+	run  func()
+}
+
+func (w *worker) onStop(name string, run func()) { w.stops = append(w.stops, stop{name, run}) }
+
+func (w *worker) stopAll() {
+	for i := len(w.stops) - 1; i >= 0; i-- {
+		w.log.Debug("stopping", zap.String("part", w.stops[i].name))
+		w.stops[i].run()
+	}
+}
+
+func (w *worker) start(ctx context.Context) error {
+	c := w.config
+	metrics := telemetry.New(w.metrics, c.Version)
+	if err := w.listen(); err != nil {
+		return err
+	}
+	var err error
+	if w.files, err = registry.OpenFiles(c.Destinations, w.log); err != nil {
+		return err
+	}
+	w.background("destinations", w.files.Watch)
+
+	nats := c.NATS
+	nats.Name, nats.Wait, nats.Logger = "hogcast worker "+c.Name, true, w.log
+	if w.conn, err = queue.Connect(ctx, nats); err != nil {
+		return err
+	}
+	w.onStop("nats", w.conn.Close)
+	if err := w.awaitSetUp(ctx); err != nil {
+		return err
+	}
+
+	w.sender, err = posthog.NewSender(posthog.Config{
+		RequestTimeout: c.RequestTimeout, EgressAllow: c.EgressAllow,
+		UserAgent: "hogcast/" + c.Version, OnAttempt: attempts(metrics, w.log),
+	})
+	if err != nil {
+		return err
+	}
+	w.onStop("sender", w.sender.Close)
+
+	deliveryConfig := delivery.DefaultConfig()
+	deliveryConfig.RequestTimeout = c.RequestTimeout
+	if w.dispatcher, err = delivery.New(deliveryConfig, w.sender); err != nil {
+		return err
+	}
+	w.consumer, err = queue.NewConsumer(queue.ConsumerConfig{Conn: w.conn, Window: queue.NewWindow(c.Window), Logger: w.log})
+	if err != nil {
+		return err
+	}
+	w.handler = pipeline.New(pipeline.Params{
+		Registry: w.files, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics,
+		Letters: deadletter.NewWriter(w.conn, int(w.conn.NATS.MaxPayload())),
+		Worker:  c.Name, MainLaneMax: c.MainLaneMax, Logger: w.log,
+	})
+	w.gauges()
+	return nil
+}
+
+// background runs a part until the worker stops.
+func (w *worker) background(name string, run func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { run(ctx) })
+	w.onStop(name, func() { cancel(); done.Wait() })
+}
+
+// awaitSetUp checks what the worker needs of JetStream. Only an answer can say
+// that something is missing; no answer means wait.
+func (w *worker) awaitSetUp(ctx context.Context) error {
+	const again = time.Second
+	told := false
+	for {
+		err := queue.Check(ctx, w.conn)
+		if err == nil || !errors.Is(err, queue.ErrUnavailable) {
+			return err
+		}
+		if !told {
+			w.log.Warn("waiting for jetstream", zap.Error(err))
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
+// run consumes until ctx ends or consuming can't go on, then drains.
+func (w *worker) run(ctx context.Context) error {
+	w.background("heartbeats", w.consumer.Heartbeats)
+	w.log.Info("consuming", zap.Int("destinations", w.files.Current().Len()), zap.String("version", w.config.Version))
+	w.health.ready = w.consumer.Ready
+	w.health.started.Store(true)
+	err := w.consumer.Run(ctx, w.handler.Handle)
+	w.health.draining.Store(true)
+	w.drain()
+	return err
+}
+
+// drain finishes what is in hand within the drain timeout. Interrupted work
+// spends no attempt and is handed back at once.
+func (w *worker) drain() {
+	began := time.Now()
+	w.log.Info("draining", zap.Int("records", w.consumer.Stats().InHand), zap.Duration("at_most", w.config.DrainTimeout))
+	ctx, cancel := context.WithTimeout(context.Background(), w.config.DrainTimeout)
+	defer cancel()
+	w.dispatcher.Stop(ctx)
+	w.handler.Wait()
+	handedBack := w.consumer.Drain(ctx)
+	s := w.consumer.Stats()
+	w.log.Info("stopped", zap.Int64("acked", s.Acked), zap.Int64("handed_back", s.HandedBack),
+		zap.Int("unfinished", handedBack), zap.Duration("after", time.Since(began)))
+}
+
+func (w *worker) gauges() {
+	gauge := func(name, help string, read func() float64) { telemetry.Gauge(w.metrics, name, help, read) }
+	gauge("hogcast_records_in_hand", "Records that this worker has been handed and has not settled.",
+		func() float64 { return float64(w.consumer.Stats().InHand) })
+	gauge("hogcast_lanes", "Destinations that events wait for or are being sent to.",
+		func() float64 { return float64(w.dispatcher.Stats().Lanes) })
+	gauge("hogcast_requests_in_flight", "Requests to destinations under way.",
+		func() float64 { return float64(w.dispatcher.Stats().Requests) })
+	gauge("hogcast_destinations", "Destinations in force.",
+		func() float64 { return float64(w.files.Current().Len()) })
+	gauge("hogcast_records_abandoned", "Records whose lease ran out in hand since the start; they came again elsewhere.",
+		func() float64 { return float64(w.consumer.Stats().Abandoned) })
+}
