@@ -39,6 +39,8 @@ type WorkerConfig struct {
 	Logger         *zap.Logger
 	// Listening, if set, is told the address that Listen came to.
 	Listening func(addr string)
+	// Consuming, if set, is called when all is started.
+	Consuming func()
 }
 
 func (c WorkerConfig) withDefaults() WorkerConfig {
@@ -85,11 +87,11 @@ func (c WorkerConfig) Validate() error {
 // once, what is in hand is finished, and what is not by DrainTimeout is handed
 // back. The error is why it could not start or go on; nil after a clean stop.
 //
-//	 5 consumer ──records──▶ 4 handler ──items──▶ 3 dispatcher ──batches──▶ 2 sender ──▶ PostHog
-//	    │                       │ ▲                     │
-//	    │                       │ └──── results ────────┘
-//	    │                       └──letters──▶ DEAD
-//	 1 NATS, destinations, metrics
+//	5 consumer ──records──▶ 4 handler ──items──▶ 3 dispatcher ──batches──▶ 2 sender ──▶ PostHog
+//	   │                       │ ▲                     │
+//	   │                       │ └──── results ────────┘
+//	   │                       └──letters──▶ DEAD
+//	1 NATS, destinations, metrics
 //
 // Lower numbers start first and stop last.
 func RunWorker(ctx context.Context, c WorkerConfig) error {
@@ -223,6 +225,9 @@ func (w *worker) run(ctx context.Context) error {
 	w.log.Info("consuming", zap.Int("destinations", w.files.Current().Len()), zap.String("version", w.config.Version))
 	w.health.ready = w.consumer.Ready
 	w.health.started.Store(true)
+	if w.config.Consuming != nil {
+		w.config.Consuming()
+	}
 	err := w.consumer.Run(ctx, w.handler.Handle)
 	w.health.draining.Store(true)
 	w.drain()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,18 +108,44 @@ func sameKind(got, want jetstream.StreamConfig) error {
 	return fmt.Errorf("%w: stream %s: %s; %s, or move its messages and delete it where setup refuses", ErrNotSetUp, got.Name, wrong, mend)
 }
 
+// sameConsumerKind refuses whatever would make the promises untrue.
 func sameConsumerKind(got jetstream.ConsumerConfig, want ConsumerSpec) error {
+	switch {
+	case got.MaxDeliver > 0:
+		return wrongConsumer(want, fmt.Sprintf("max_deliver is %d; it would give up on records silently", got.MaxDeliver), mend)
+	case got.FilterSubject != "" || len(got.FilterSubjects) > 0:
+		return wrongConsumer(want, "it has a filter, so that other tenants' messages would never be delivered", mend)
+	}
+	return fixedConsumerKind(got, want)
+}
+
+// fixedConsumerKind refuses what can't be changed in place.
+func fixedConsumerKind(got jetstream.ConsumerConfig, want ConsumerSpec) error {
 	var wrong string
 	switch {
 	case got.AckPolicy != want.Config.AckPolicy:
 		wrong = "its acks are not explicit"
-	case got.PriorityPolicy != want.Config.PriorityPolicy:
-		wrong = "it has not the prioritized policy, which can't be added later"
-	case got.MaxDeliver > 0:
-		wrong = fmt.Sprintf("max_deliver is %d; it would give up on records silently", got.MaxDeliver)
+	case got.DeliverSubject != "":
+		wrong = "it pushes"
+	case got.DeliverPolicy != want.Config.DeliverPolicy:
+		wrong = "it does not deliver from the stream's beginning"
+	case got.PriorityPolicy != want.Config.PriorityPolicy || !slices.Equal(got.PriorityGroups, want.Config.PriorityGroups):
+		wrong = fmt.Sprintf("its priority policy is not %s, which can't be added later", policyName(want.Config))
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: consumer %s of %s: %s; delete it (no record is lost: %s) and %s", ErrNotSetUp,
-		want.Config.Durable, want.Stream, wrong, "they stay in the stream", mend)
+	return wrongConsumer(want, wrong, fmt.Sprintf(
+		"stop the workers, delete it with `nats consumer rm %s %s` (no record is lost: they stay in the stream), and %s",
+		want.Stream, want.Config.Durable, mend))
+}
+
+func policyName(c jetstream.ConsumerConfig) string {
+	if c.PriorityPolicy == jetstream.PriorityPolicyPrioritized {
+		return "prioritized in the group " + c.PriorityGroups[0]
+	}
+	return "none"
+}
+
+func wrongConsumer(want ConsumerSpec, wrong, remedy string) error {
+	return fmt.Errorf("%w: consumer %s of %s: %s; %s", ErrNotSetUp, want.Config.Durable, want.Stream, wrong, remedy)
 }

@@ -70,20 +70,21 @@ func (c *Conn) Publish(ctx context.Context, m Message) error {
 		return fmt.Errorf("publishing to %s: waiting for room: %w", m.Subject, err)
 	}
 	defer release()
-	var last error
-	attempt := func() error {
-		if err := c.attempt(ctx, msg); err != nil && ctx.Err() == nil || last == nil {
+	var last error // of an attempt that ctx did not cut short
+	err = backoff.Retry(func() error {
+		err := c.attempt(ctx, msg)
+		if err != nil && (last == nil || ctx.Err() == nil) {
 			last = err
 		}
-		return last
-	}
-	if err := backoff.Retry(attempt, backoff.WithContext(publishBackoff(), ctx)); err == nil {
+		return err
+	}, backoff.WithContext(publishBackoff(), ctx))
+	switch {
+	case err == nil:
 		return nil
+	case isFinal(err):
+		return fmt.Errorf("publishing to %s: %w", m.Subject, err)
 	}
-	if ctx.Err() != nil && !isFinal(last) {
-		return fmt.Errorf("publishing to %s: %w: %w, after: %w", m.Subject, ErrUnavailable, context.Cause(ctx), last)
-	}
-	return fmt.Errorf("publishing to %s: %w", m.Subject, last)
+	return fmt.Errorf("publishing to %s: %w: %w; last: %w", m.Subject, ErrUnavailable, context.Cause(ctx), last)
 }
 
 // attempt publishes once. What trying again can't change is permanent.

@@ -11,7 +11,8 @@ import (
 
 // Setup creates or updates every stream, consumer and bucket, and returns what
 // it changed, a line each; nothing where all was as it should be. It touches no
-// message. What can't be changed in place is an error that says how to mend it.
+// message: a limit that would delete some is an error, and replicas are never
+// lowered. What can't be changed in place is an error that says how to mend it.
 func Setup(ctx context.Context, c *Conn, p Params) ([]string, error) {
 	if err := checkVersion(c.NATS.ConnectedServerVersion()); err != nil {
 		return nil, err
@@ -21,7 +22,7 @@ func Setup(ctx context.Context, c *Conn, p Params) ([]string, error) {
 		if err != nil {
 			return nil, asked("the account", err)
 		}
-		p.StorageBytes = account.Limits.MaxStore
+		p.StorageBytes = storable(account, p.Replicas)
 	}
 	topology := NewTopology(p)
 	s := setup{conn: c}
@@ -41,6 +42,15 @@ func Setup(ctx context.Context, c *Conn, p Params) ([]string, error) {
 		}
 	}
 	return s.changes, nil
+}
+
+// storable is how many bytes streams of so many replicas may hold together. A
+// tier's limit is counted before replication, an account's after.
+func storable(account *jetstream.AccountInfo, replicas int) int64 {
+	if tier, ok := account.Tiers[fmt.Sprintf("R%d", max(replicas, 1))]; ok {
+		return tier.Limits.MaxStore
+	}
+	return account.Limits.MaxStore / int64(max(replicas, 1))
 }
 
 type setup struct {
@@ -68,6 +78,7 @@ func (s *setup) stream(ctx context.Context, want jetstream.StreamConfig) error {
 	if have.Retention != want.Retention || have.Storage != want.Storage {
 		return sameKind(have, want)
 	}
+	before := len(s.changes)
 	d := differ{setup: s, what: "stream " + want.Name}
 	next := have
 	set(&d, "subjects", &next.Subjects, want.Subjects, slices.Equal)
@@ -76,13 +87,17 @@ func (s *setup) stream(ctx context.Context, want jetstream.StreamConfig) error {
 	setValue(&d, "max_msgs_per_subject", &next.MaxMsgsPerSubject, want.MaxMsgsPerSubject)
 	setValue(&d, "max_age", &next.MaxAge, want.MaxAge)
 	setValue(&d, "duplicate_window", &next.Duplicates, want.Duplicates)
-	setValue(&d, "num_replicas", &next.Replicas, want.Replicas)
+	setValue(&d, "num_replicas", &next.Replicas, max(have.Replicas, want.Replicas))
 	setValue(&d, "allow_direct", &next.AllowDirect, want.AllowDirect)
 	if want.MaxBytes > 0 {
 		setValue(&d, "max_bytes", &next.MaxBytes, want.MaxBytes)
 	}
 	if !d.changed {
 		return nil
+	}
+	if err := guard(ctx, got, have, next); err != nil {
+		s.changes = s.changes[:before]
+		return err
 	}
 	if _, err := s.conn.JS.UpdateStream(ctx, next); err != nil {
 		return fmt.Errorf("updating stream %s: %w", want.Name, err)
@@ -103,11 +118,13 @@ func (s *setup) consumer(ctx context.Context, want ConsumerSpec) error {
 		return asked("consumer "+want.Config.Durable, err)
 	}
 	have := got.CachedInfo().Config
-	if have.AckPolicy != want.Config.AckPolicy || have.PriorityPolicy != want.Config.PriorityPolicy {
-		return sameConsumerKind(have, want)
+	if err := fixedConsumerKind(have, want); err != nil {
+		return err
 	}
 	d := differ{setup: s, what: "consumer " + want.Config.Durable + " of " + want.Stream}
 	next := have
+	setValue(&d, "filter_subject", &next.FilterSubject, "")
+	set(&d, "filter_subjects", &next.FilterSubjects, nil, slices.Equal)
 	setValue(&d, "ack_wait", &next.AckWait, want.Config.AckWait)
 	setValue(&d, "max_ack_pending", &next.MaxAckPending, want.Config.MaxAckPending)
 	setValue(&d, "max_deliver", &next.MaxDeliver, want.Config.MaxDeliver)
@@ -140,7 +157,7 @@ func (s *setup) bucket(ctx context.Context, want jetstream.KeyValueConfig) error
 	have := status.Config()
 	setValue(&d, "history", &have.History, want.History)
 	setValue(&d, "ttl", &have.TTL, want.TTL)
-	setValue(&d, "num_replicas", &have.Replicas, want.Replicas)
+	setValue(&d, "num_replicas", &have.Replicas, max(have.Replicas, want.Replicas))
 	if !d.changed {
 		return nil
 	}
@@ -168,4 +185,13 @@ func set[T any](d *differ, key string, have *T, want T, equal func(T, T) bool) {
 
 func setValue[T comparable](d *differ, key string, have *T, want T) {
 	set(d, key, have, want, func(a, b T) bool { return a == b })
+}
+
+// Waiting is how many messages a stream holds.
+func Waiting(ctx context.Context, c *Conn, stream string) (uint64, error) {
+	s, err := c.JS.Stream(ctx, stream)
+	if err != nil {
+		return 0, asked("stream "+stream, err)
+	}
+	return s.CachedInfo().State.Msgs, nil
 }

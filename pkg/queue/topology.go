@@ -5,6 +5,8 @@
 package queue
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -53,6 +55,13 @@ func GenerationSubject(tenant string) string { return prefixGenerations + tenant
 // HeldSubject is where a destination's held branches are.
 func HeldSubject(tenant, destination string) string {
 	return prefixHeld + tenant + "." + destination
+}
+
+// HeldHostSubject is where a destination's held branches are while its endpoint
+// host fails for many.
+func HeldHostSubject(host, tenant, destination string) string {
+	sum := sha256.Sum256([]byte(host))
+	return prefixHeldHost + hex.EncodeToString(sum[:8]) + "." + tenant + "." + destination
 }
 
 // WakeupSubject is a destination's timer and lease.

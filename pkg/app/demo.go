@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hogcast/hogcast/pkg/ingest"
+	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/sandbox"
+)
+
+// DemoConfig is what the demonstration needs.
+type DemoConfig struct {
+	Dev DevConfig // Data, OnEvent and Ready are its own
+	Out io.Writer
+	// Timeout is how long the records may take to arrive; default 60 s.
+	Timeout time.Duration
+}
+
+// demoRecords are published by the demonstration; the first is the example of
+// the product's specification. The fields that name a record are filled in.
+var demoRecords = []string{
+	`"model":"openai/gpt-4o","messages":[{"role":"user","content":"Recommend a product..."}],` +
+		`"user":"user_12345","session_id":"session_abc",` +
+		`"trace":{"trace_name":"Product Recommendations","generation_name":"Generate Recommendation","feature":"shopping-assistant","ab_test_group":"variant_b"}`,
+	`"model":"anthropic/claude-sonnet-4","provider":"Anthropic","user":"user_12345","session_id":"session_abc",` +
+		`"messages":[{"role":"system","content":"You are a helpful shop assistant."},{"role":"user","content":"And in blue?"}],` +
+		`"choices":[{"index":0,"message":{"role":"assistant","content":"Yes, the kettle comes in blue."},"finish_reason":"stop"}],` +
+		`"usage":{"prompt_tokens":1200,"completion_tokens":34,"total_tokens":1234,"prompt_tokens_details":{"cached_tokens":1024},"cost":0.00182},` +
+		`"latency_ms":1834,"time_to_first_token_ms":211,"stream":true`,
+	`"model":"openai/gpt-4o-mini","user":"anonymous","error":{"code":429,"type":"rate_limit_exceeded","message":"Slow down"},"http_status":429,"latency_ms":87`,
+}
+
+// RunDemo publishes a few records through an embedded NATS and a worker, and
+// prints each event as PostHog got it. Nil only if every record arrived.
+func RunDemo(ctx context.Context, c DemoConfig) error {
+	if c.Timeout == 0 {
+		c.Timeout = time.Minute
+	}
+	data, err := os.MkdirTemp("", "hogcast-demo-")
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(data) }()
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	taken := make(chan sandbox.Taken, len(demoRecords))
+	ready := make(chan Dev, 1)
+	c.Dev.Data = data
+	c.Dev.OnEvent = func(t sandbox.Taken) { taken <- t }
+	c.Dev.Ready = func(d Dev) { ready <- d }
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- RunDev(running, c.Dev) }()
+	select {
+	case err := <-ended:
+		return errors.Join(errors.New("demo: could not start"), err)
+	case dev := <-ready:
+		err = c.show(ctx, dev, taken)
+	}
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+func (c DemoConfig) show(ctx context.Context, dev Dev, taken <-chan sandbox.Taken) error {
+	fmt.Fprintf(c.Out, "NATS, worker and PostHog run in this process.\n  NATS     %s\n  PostHog  %s%s\n\n", dev.NATS, dev.PostHog, sandboxNote(dev))
+	if err := publishDemo(ctx, dev); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "Published %d generation records of tenant %q; each is acknowledged only when PostHog has said yes to it.\n", len(demoRecords), DevTenant)
+	if dev.Real {
+		return c.awaitAccepted(ctx, dev)
+	}
+	for i := range demoRecords {
+		select {
+		case t := <-taken:
+			event := jsontext.Value(t.Properties)
+			if err := event.Indent(jsontext.WithIndentPrefix("  "), jsontext.WithIndent("  ")); err != nil {
+				return fmt.Errorf("demo: %w", err)
+			}
+			fmt.Fprintf(c.Out, "\nEvent %d, as PostHog got it (%s):\n  event        %s\n  uuid         %s\n  distinct_id  %s\n  timestamp    %s\n  properties   %s\n",
+				i+1, t.Path, t.Event, t.UUID, t.DistinctID, t.Timestamp, event)
+		case <-ctx.Done():
+			return fmt.Errorf("demo: %d of %d events arrived: %w", i, len(demoRecords), context.Cause(ctx))
+		}
+	}
+	fmt.Fprintf(c.Out, `
+All %d records were delivered. Where to look next:
+  hogcast dev --data ./hogcast-data                 the same, kept running
+  hogcast map --pretty FILE                         what becomes of your own records, offline
+  POSTHOG_API_KEY=phc_... make demo                 into a real PostHog project
+`, len(demoRecords))
+	return nil
+}
+
+func sandboxNote(dev Dev) string {
+	if dev.Real {
+		return ""
+	}
+	return "  (a stand-in; set POSTHOG_API_KEY for a real project)"
+}
+
+func publishDemo(ctx context.Context, dev Dev) error {
+	p, err := ingest.New(ingest.Options{Conn: dev.Conn.NATS, Tenant: DevTenant})
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	now := time.Now().UTC()
+	for i, fields := range demoRecords {
+		record := fmt.Sprintf(`{"id":"demo-%d-%d","created_at":%q,%s}`, now.UnixMilli(), i+1, now.Format(time.RFC3339Nano), fields)
+		if err := p.Publish(ctx, []byte(record)); err != nil {
+			return errors.Join(fmt.Errorf("demo: publishing: %w", err), p.Close(ctx))
+		}
+	}
+	return p.Close(ctx)
+}
+
+// awaitAccepted waits until the queue is empty. A project key can't read
+// events back, so accepted is all that can be said.
+func (c DemoConfig) awaitAccepted(ctx context.Context, dev Dev) error {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		waiting, err := queue.Waiting(ctx, dev.Conn, queue.StreamGenerations)
+		if err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		dead, err := queue.Waiting(ctx, dev.Conn, queue.StreamDead)
+		switch {
+		case err != nil:
+			return fmt.Errorf("demo: %w", err)
+		case dead > 0:
+			return fmt.Errorf("demo: %d records were dead-lettered", dead)
+		case waiting == 0:
+			fmt.Fprintf(c.Out, "\nPostHog accepted all %d. Look at LLM analytics in your project: %s\n(Accepted is not stored: PostHog accepts any well-formed key. If nothing shows within a minute, check the key.)\n",
+				len(demoRecords), strings.Replace(dev.PostHog, ".i.posthog.com", ".posthog.com", 1)+"/llm-analytics")
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("demo: %d of %d records not accepted in time: %w", waiting, len(demoRecords), context.Cause(ctx))
+		}
+	}
+}
