@@ -194,3 +194,26 @@ func containerEnd(v []byte, i int) int {
 	}
 	return len(v)
 }
+
+// Balanced reports whether the brackets of data, which need not be JSON, are
+// balanced, strings left aside.
+func Balanced(data []byte) bool {
+	depth := 0
+	for i := 0; i < len(data); {
+		switch data[i] {
+		case '"':
+			end := stringEnd(data, i)
+			if data[end-1] != '"' || end == i+1 {
+				return false // the string does not end
+			}
+			i = end
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		i++
+	}
+	return depth <= 0
+}

@@ -1,0 +1,39 @@
+// Command hogcast is the operator's command: set-up, mapping offline, and
+// development mode in one process.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/hogcast/hogcast/pkg/app"
+	"github.com/hogcast/hogcast/pkg/config"
+)
+
+func main() {
+	ctx, stop := config.SignalContext(context.Background(), os.Exit)
+	code := run(ctx, config.OS())
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, system config.System) int {
+	return config.Run(ctx, config.Program{
+		Name:        "hogcast",
+		Description: "LLM analytics of every tenant of an LLM gateway, in its own PostHog project.",
+		Version:     app.Version,
+		Examples: `hogcast demo
+hogcast dev --data ./hogcast-data
+hogcast map --pretty record.json
+hogcast setup --nats-url nats://nats:4222 --replicas 3`,
+		CLI: &cli{},
+	}, system)
+}
+
+type cli struct {
+	Setup   setupCommand   `cmd:"" help:"Create or update streams, consumers and buckets in JetStream."`
+	Map     mapCommand     `cmd:"" help:"Show the events that records become, offline."`
+	Dev     devCommand     `cmd:"" help:"Run NATS, a worker and a stand-in for PostHog in one process."`
+	Demo    demoCommand    `cmd:"" help:"Publish a few records and show them as PostHog gets them."`
+	Sandbox sandboxCommand `cmd:"" help:"Run the stand-in for PostHog alone."`
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/hogcast/hogcast/pkg/admin"
+	"github.com/hogcast/hogcast/pkg/config"
+	"github.com/hogcast/hogcast/pkg/registry"
+)
+
+type mapCommand struct {
+	Destination string `placeholder:"FILE" help:"Destination whose rules apply: a YAML file with one entry; tenant and API key may be left out."`
+	Pretty      bool   `help:"Indent the events."`
+	File        string `arg:"" optional:"" default:"-" help:"Records: NDJSON or a JSON document; - is standard input."`
+}
+
+// Help is shown below the command's synopsis.
+func (*mapCommand) Help() string {
+	return `Each record's event is printed as a line of JSON. A bad record is reported on standard error as ` +
+		"`line N: field: what is wrong`" + `, the others are still mapped, and the exit code is 1. What a rule filters or samples out prints nothing.`
+}
+
+// Examples are shown in the help.
+func (*mapCommand) Examples() string {
+	return `hogcast map records.ndjson > events.ndjson
+hogcast map --pretty record.json
+tail -f gateway.ndjson | hogcast map --destination private.yaml`
+}
+
+// Run maps the records.
+func (c *mapCommand) Run(ctx context.Context, system *config.System) error {
+	p := admin.MapParams{Out: system.Stdout, Errors: system.Stderr, Pretty: c.Pretty}
+	if c.Destination != "" {
+		rules, err := registry.LoadRules(c.Destination)
+		if err != nil {
+			return &config.UsageError{Err: err}
+		}
+		p.Rules = rules
+	}
+	in, err := open(c.File, system.Stdin)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	p.In = in
+	result, err := admin.Map(ctx, p)
+	if err == nil && result.Bad > 0 {
+		return &config.ExitError{Code: config.ExitFailed} // each was reported
+	}
+	return err
+}
+
+func open(file string, stdin io.Reader) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(stdin), nil
+	}
+	return os.Open(file)
+}

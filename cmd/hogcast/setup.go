@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hogcast/hogcast/pkg/app"
+	"github.com/hogcast/hogcast/pkg/config"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+type setupCommand struct {
+	NATS config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
+
+	Replicas     int           `default:"1" help:"Copies of every stream and bucket: 1, 3 or 5; 3 on a cluster."`
+	StorageBytes config.Size   `placeholder:"SIZE" help:"What all streams may store together, such as 100GiB; default what the account may, else no limit."`
+	TenantQuota  int64         `default:"10000000" help:"Records of one tenant that may wait; more are refused at the door."`
+	HeldQuota    int64         `default:"2000000" help:"Held branches of one destination."`
+	DeadQuota    int64         `default:"1000000" help:"Dead letters of one destination and reason."`
+	DeadMaxAge   time.Duration `default:"720h" help:"How long dead letters are kept."`
+	Timeout      time.Duration `default:"30s" help:"Time for all of it."`
+}
+
+// Examples are shown in the help.
+func (*setupCommand) Examples() string {
+	return `hogcast setup --nats-url nats://127.0.0.1:4222
+hogcast setup --nats-context prod --replicas 3 --storage-bytes 500GiB`
+}
+
+// Run sets up, and prints what it changed.
+func (c *setupCommand) Run(ctx context.Context, system *config.System) error {
+	params, err := c.params()
+	if err != nil {
+		return err
+	}
+	nats, err := app.ConnectConfig(c.NATS)
+	if err != nil {
+		return &config.UsageError{Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	conn, err := queue.Connect(ctx, nats)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	changes, err := queue.Setup(ctx, conn, params)
+	for _, change := range changes {
+		fmt.Fprintln(system.Stdout, change)
+	}
+	if err == nil && len(changes) == 0 {
+		fmt.Fprintln(system.Stdout, "nothing to change")
+	}
+	return err
+}
+
+func (c *setupCommand) params() (queue.Params, error) {
+	p := queue.DefaultParams()
+	switch c.Replicas {
+	case 1, 3, 5:
+	default:
+		return p, config.Usagef("--replicas: %d is not 1, 3 or 5", c.Replicas)
+	}
+	for name, quota := range map[string]int64{"tenant-quota": c.TenantQuota, "held-quota": c.HeldQuota, "dead-quota": c.DeadQuota} {
+		if quota < 1 {
+			return p, config.Usagef("--%s: %d is less than 1", name, quota)
+		}
+	}
+	p.Replicas, p.StorageBytes = c.Replicas, int64(c.StorageBytes)
+	p.TenantQuota, p.HeldQuota, p.DeadQuota = c.TenantQuota, c.HeldQuota, c.DeadQuota
+	p.DeadMaxAge = c.DeadMaxAge
+	return p, nil
+}

@@ -1,0 +1,126 @@
+// Package admin holds the operator's verbs. Layer 4. It owns no goroutines.
+package admin
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/intake"
+	"github.com/hogcast/hogcast/pkg/mapping"
+	"github.com/hogcast/hogcast/pkg/privacy"
+	"github.com/hogcast/hogcast/pkg/record"
+	"github.com/hogcast/hogcast/pkg/routing"
+)
+
+// MapParams say what to map, by which rules.
+type MapParams struct {
+	In     io.Reader
+	Out    io.Writer // events, NDJSON or pretty
+	Errors io.Writer // bad records and warnings, a line each
+	// Rules is the destination whose rules apply; nil: no rules, and the name
+	// that a destination has where none is given.
+	Rules  *destination.Destination
+	Pretty bool
+}
+
+// MapResult counts what became of the records.
+type MapResult struct{ Mapped, Filtered, SampledOut, Bad int }
+
+// Map writes the event of each record. Bad records are reported and passed
+// over; what a rule filters or samples out writes nothing. The error is one of
+// reading or writing.
+func Map(ctx context.Context, p MapParams) (MapResult, error) {
+	m := mapper{MapParams: p, out: bufio.NewWriterSize(p.Out, 64<<10)}
+	if m.Rules == nil {
+		m.Rules = &destination.Destination{
+			ID: destination.ID{Name: destination.DefaultName}, Enabled: true, SamplingRate: 1,
+		}
+	}
+	reader := intake.NewReader(p.In, 0)
+	for ctx.Err() == nil {
+		item, ok := reader.Next()
+		if !ok {
+			break
+		}
+		if err := m.item(item); err != nil {
+			return m.result, fmt.Errorf("writing events: %w", err)
+		}
+	}
+	if err := m.out.Flush(); err != nil {
+		return m.result, fmt.Errorf("writing events: %w", err)
+	}
+	if err := reader.Err(); err != nil {
+		return m.result, fmt.Errorf("reading records: %w", err)
+	}
+	return m.result, context.Cause(ctx)
+}
+
+type mapper struct {
+	MapParams
+	out    *bufio.Writer
+	line   []byte
+	result MapResult
+}
+
+func (m *mapper) item(item intake.Item) error {
+	r, err := m.decode(item)
+	if err != nil {
+		m.result.Bad++
+		// What is mapped stands before the report of what is not.
+		return errors.Join(m.out.Flush(), m.report(item.Line, err.Error()))
+	}
+	for _, path := range r.Dropped {
+		if err := m.report(item.Line, "warning: "+path+": of the wrong type; left out"); err != nil {
+			return err
+		}
+	}
+	rules := *m.Rules
+	rules.Tenant = r.Tenant // offline, one destination's rules serve every tenant
+	switch d := routing.Decide(r, &rules); {
+	case d.Filter != "":
+		m.result.Filtered++
+		return nil
+	case !d.Deliver():
+		m.result.SampledOut++
+		return nil
+	}
+	return m.write(privacy.Apply(r, privacy.RulesOf(&rules)))
+}
+
+func (m *mapper) decode(item intake.Item) (*record.Record, error) {
+	if item.Err != nil {
+		return nil, item.Err
+	}
+	return record.Decode(item.Data)
+}
+
+func (m *mapper) report(line int, text string) error {
+	_, err := fmt.Fprintf(m.Errors, "line %d: %s\n", line, text)
+	return err
+}
+
+func (m *mapper) write(r *record.Record) error {
+	e, _ := mapping.Map(r, m.Rules.Name)
+	m.line = e.AppendJSON(m.line[:0])
+	line := jsontext.Value(m.line)
+	format := line.Compact
+	if m.Pretty {
+		format = func(opts ...jsontext.Options) error { return line.Indent(append(opts, jsontext.WithIndent("  "))...) }
+	}
+	// Content is raw and may be spread over lines.
+	if err := format(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return err
+	}
+	m.line = line
+	if _, err := m.out.Write(line); err != nil {
+		return err
+	}
+	m.result.Mapped++
+	return m.out.WriteByte('\n')
+}
