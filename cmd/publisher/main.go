@@ -1,0 +1,32 @@
+// Command publisher brings generation records into the queue.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/hogcast/hogcast/pkg/app"
+	"github.com/hogcast/hogcast/pkg/config"
+)
+
+func main() {
+	ctx, stop := config.SignalContext(context.Background(), os.Exit)
+	code := run(ctx, config.OS())
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, system config.System) int {
+	return config.Run(ctx, config.Program{
+		Name:        "publisher",
+		Description: "Brings generation records into the queue.",
+		Version:     app.Version,
+		Examples: `publisher send --tenant acme records.ndjson
+tail -F gateway.ndjson | publisher send --tenant acme`,
+		CLI: &cli{},
+	}, system)
+}
+
+type cli struct {
+	Send sendCommand `cmd:"" help:"Publish the records of a file or a pipe."`
+}
