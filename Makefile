@@ -1,0 +1,50 @@
+# hogcast. `make` alone prints the targets.
+GO       ?= go
+BIN      ?= bin
+FUZZTIME ?= 15s
+LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The race detector needs a C compiler; where there is none the tests run
+# without it, and say so. CI installs one.
+RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fuzz bench build golden clean
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use
+
+demo: ## Deliver a few records and show them as PostHog gets them
+	@$(GO) run ./cmd/hogcast demo
+
+build: ## Build the three binaries into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+##@ Check
+
+test: ## All tests, race detector on
+	@$(if $(RACE),,echo "no C compiler: the race detector stays off" >&2)
+	$(GO) test $(RACE) -timeout 10m ./...
+
+lint: ## golangci-lint, pinned, run through the Go toolchain
+	$(GO) run $(LINT) run ./...
+	$(GO) vet ./...
+
+fuzz: ## Each fuzz target for FUZZTIME (default 15s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
+	  done; \
+	done
+
+bench: ## Benchmarks, each beside its floor
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+golden: ## Write the golden files anew
+	$(GO) test ./pkg/mapping ./pkg/queue ./cmd/... -update
+
+clean: ## Remove what was built
+	rm -rf $(BIN)
