@@ -42,7 +42,7 @@ func Map(ctx context.Context, p MapParams) (MapResult, error) {
 			ID: destination.ID{Name: destination.DefaultName}, Enabled: true, SamplingRate: 1,
 		}
 	}
-	reader := intake.NewReader(p.In, 0)
+	reader := intake.NewReader(p.In, intake.Options{})
 	for ctx.Err() == nil {
 		item, ok := reader.Next()
 		if !ok {

@@ -83,7 +83,7 @@ type sender struct {
 }
 
 func (s *sender) all(ctx context.Context) error {
-	reader := intake.NewReader(s.params.In, 0)
+	reader := intake.NewReader(s.params.In, intake.Options{})
 	for ctx.Err() == nil {
 		item, ok := reader.Next()
 		if !ok {

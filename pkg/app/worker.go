@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -134,9 +135,9 @@ type stop struct {
 func (w *worker) onStop(name string, run func()) { w.stops = append(w.stops, stop{name, run}) }
 
 func (w *worker) stopAll() {
-	for i := len(w.stops) - 1; i >= 0; i-- {
-		w.log.Debug("stopping", zap.String("part", w.stops[i].name))
-		w.stops[i].run()
+	for _, part := range slices.Backward(w.stops) {
+		w.log.Debug("stopping", zap.String("part", part.name))
+		part.run()
 	}
 }
 

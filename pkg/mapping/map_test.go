@@ -23,20 +23,20 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // mapRecord decodes and maps, privately where asked.
-func mapRecord(t testing.TB, data string, private bool) (*event.Event, mapping.Notes) {
-	t.Helper()
+func mapRecord(tb testing.TB, data string, private bool) (*event.Event, mapping.Notes) {
+	tb.Helper()
 	r, err := record.Decode([]byte(data))
 	if err != nil {
-		t.Fatalf("decoding: %v", err)
+		tb.Fatalf("decoding: %v", err)
 	}
 	return mapping.Map(privacy.Apply(r, privacy.Rules{PrivacyMode: private}), "default")
 }
 
 // properties maps a record made of the required fields and what is given.
-func properties(t testing.TB, fields string) map[string]any {
-	t.Helper()
-	e, _ := mapRecord(t, recordWith(fields), false)
-	return decodeProperties(t, e)
+func properties(tb testing.TB, fields string) map[string]any {
+	tb.Helper()
+	e, _ := mapRecord(tb, recordWith(fields), false)
+	return decodeProperties(tb, e)
 }
 
 func recordWith(fields string) string {
@@ -47,17 +47,17 @@ func recordWith(fields string) string {
 	return "{" + required + "," + fields + "}"
 }
 
-func decodeProperties(t testing.TB, e *event.Event) map[string]any {
-	t.Helper()
+func decodeProperties(tb testing.TB, e *event.Event) map[string]any {
+	tb.Helper()
 	raw := e.AppendProperties(nil)
 	if !jsontext.Value(raw).IsValid() {
-		t.Fatalf("properties are not strict JSON: %.300s", raw)
+		tb.Fatalf("properties are not strict JSON: %.300s", raw)
 	}
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	dec.UseNumber()
 	var got map[string]any
 	if err := dec.Decode(&got); err != nil {
-		t.Fatalf("properties: %v\n%s", err, raw)
+		tb.Fatalf("properties: %v\n%s", err, raw)
 	}
 	return got
 }

@@ -84,20 +84,19 @@ func KeyIs(key []byte, name string) bool {
 	return String(key) == name
 }
 
-// IsObject, IsArray, IsString, IsNumber and IsNull tell a value's kind; of nil
-// they all say no.
+// IsObject reports whether v is an object; of nil it says no, as its kin do.
 func IsObject(v []byte) bool { return len(v) > 0 && v[0] == '{' }
 
-// IsArray: see IsObject.
+// IsArray reports whether v is an array.
 func IsArray(v []byte) bool { return len(v) > 0 && v[0] == '[' }
 
-// IsString: see IsObject.
+// IsString reports whether v is a string.
 func IsString(v []byte) bool { return len(v) > 0 && v[0] == '"' }
 
-// IsNumber: see IsObject.
+// IsNumber reports whether v is a number.
 func IsNumber(v []byte) bool { return len(v) > 0 && (v[0] == '-' || v[0] >= '0' && v[0] <= '9') }
 
-// IsNull: see IsObject.
+// IsNull reports whether v is null.
 func IsNull(v []byte) bool { return len(v) > 0 && v[0] == 'n' }
 
 // IsEmpty reports whether an object or array has no member.
