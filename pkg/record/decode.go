@@ -177,6 +177,8 @@ type decoder struct {
 	record *Record
 }
 
+// identity reads what can condemn the record; the tenant last, since a
+// publisher may fill it in.
 func (d *decoder) identity() error {
 	r := d.record
 	var err error
@@ -186,12 +188,6 @@ func (d *decoder) identity() error {
 	if problem := checkID(r.ID); problem != "" {
 		return &Malformed{"id", problem}
 	}
-	if r.Tenant, err = d.required(fieldTenant); err != nil {
-		return err
-	}
-	if !ValidTenant(r.Tenant) {
-		return &Malformed{"tenant", "not 1–64 letters, digits, _ or -, beginning with a letter or digit"}
-	}
 	created, err := d.required(fieldCreatedAt)
 	if err != nil {
 		return err
@@ -199,8 +195,16 @@ func (d *decoder) identity() error {
 	if r.CreatedAt, err = parseTime(created); err != nil {
 		return err
 	}
-	r.Model, err = d.required(fieldModel)
-	return err
+	if r.Model, err = d.required(fieldModel); err != nil {
+		return err
+	}
+	if r.Tenant, err = d.required(fieldTenant); err != nil {
+		return err
+	}
+	if !ValidTenant(r.Tenant) {
+		return &Malformed{"tenant", "not 1–64 letters, digits, _ or -, beginning with a letter or digit"}
+	}
+	return nil
 }
 
 func (d *decoder) required(f field) (string, error) {
