@@ -33,6 +33,15 @@ func (ps *parser) warnUnknownEnv() {
 			continue
 		}
 		fmt.Fprintf(ps.system.Stderr, "warning: environment: %s knows no %q%s\n",
-			ps.program.Name, name, didYouMean(nearest(name, ps.schema.envs)))
+			ps.program.Name, name, didYouMean(ps.schema.nearestEnv(name)))
 	}
+}
+
+// nearestEnv compares without the prefix, which all share.
+func (s *schema) nearestEnv(name string) string {
+	full := make(map[string]string, len(s.envs))
+	for env := range s.envs {
+		full[strings.TrimPrefix(env, EnvPrefix+"_")] = env
+	}
+	return full[nearest(strings.TrimPrefix(name, EnvPrefix+"_"), full)]
 }

@@ -22,6 +22,6 @@ type NATS struct {
 //
 //	Log config.Log `embed:"" prefix:"log-" group:"Logging:"`
 type Log struct {
-	Level  string `name:"level" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
-	Format string `name:"format" default:"auto" enum:"auto,json,console" help:"Form of the log: ${enum}; auto is console on a terminal, else JSON."`
+	Level  string `name:"level" placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
+	Format string `name:"format" placeholder:"FORM" default:"auto" enum:"auto,json,console" help:"Form of the log: ${enum}; auto is console on a terminal, else JSON."`
 }

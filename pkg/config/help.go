@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -50,7 +51,7 @@ func (ps *parser) printHelp(options kong.HelpOptions, kctx *kong.Context) error 
 }
 
 func examplesOf(cmd *kong.Node) string {
-	if ex, ok := cmd.Target.Addr().Interface().(exampler); ok {
+	if ex, ok := reflect.TypeAssert[exampler](cmd.Target.Addr()); ok {
 		return strings.TrimSpace(ex.Examples())
 	}
 	return ""

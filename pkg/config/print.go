@@ -110,7 +110,7 @@ func (st *setting) scalar(text string) *yaml.Node {
 // texts is the value as it would be typed: one text, none for a nil pointer,
 // or one for each entry of a list.
 func texts(v reflect.Value) []string {
-	if m, ok := v.Interface().(encoding.TextMarshaler); ok && v.Kind() != reflect.Pointer {
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok && v.Kind() != reflect.Pointer {
 		text, err := m.MarshalText()
 		if err == nil {
 			return []string{string(text)}

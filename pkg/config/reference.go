@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -66,7 +67,7 @@ func ownFlags(cmd *kong.Node) []*kong.Flag {
 	}
 	var flags []*kong.Flag
 	for n := cmd; n.Parent != nil; n = n.Parent {
-		flags = append(n.Flags[:len(n.Flags):len(n.Flags)], flags...)
+		flags = append(slices.Clip(n.Flags), flags...)
 	}
 	return flags
 }

@@ -97,8 +97,11 @@ func (s *schema) add(flag *kong.Flag) error {
 	}
 	st := &setting{flag: flag, env: EnvPrefix + "_" + strings.ToUpper(underscored(flag.Name))}
 	if envs := flag.Tag.Envs; len(envs) > 0 {
-		st.env = strings.TrimSuffix(envs[0], "-")
+		st.env = envs[0]
 		flag.Envs, flag.Tag.Envs = nil, nil
+	}
+	if st.env == "-" {
+		st.env = ""
 	}
 	st.inFile = st.env != "" && flag.Name != "config"
 	s.settings[flag] = st

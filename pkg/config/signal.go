@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 )
 
@@ -21,16 +22,12 @@ func SignalContext(parent context.Context, exit func(code int)) (ctx context.Con
 		defer close(done)
 		watch(signals, stopped, cancel, exit)
 	}()
-	return ctx, func() {
+	return ctx, sync.OnceFunc(func() {
 		signal.Stop(signals)
 		cancel(context.Canceled)
-		select {
-		case <-stopped:
-		default:
-			close(stopped)
-		}
+		close(stopped)
 		<-done
-	}
+	})
 }
 
 func watch(signals <-chan os.Signal, stopped <-chan struct{}, cancel context.CancelCauseFunc, exit func(int)) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/event"
 	"github.com/hogcast/hogcast/pkg/outcome"
 )
@@ -15,9 +14,7 @@ type report struct {
 	// failed: the destination as a whole failed, or asked for a pause.
 	failed     bool
 	retryAfter time.Duration
-	// retry are the items to try again, with their verdicts.
-	retry    []*Item
-	verdicts []outcome.Verdict
+	retry      []*Item // to try again
 }
 
 // deliver sends a batch, and its parts where it has to be split, and tells
@@ -36,54 +33,58 @@ func (d *Dispatcher) attempt(items []*Item, r *report) {
 	if len(items) == 0 {
 		return
 	}
-	verdicts := d.request(items)
+	d.request(items)
 	var split []*Item
-	sameFailure := true
-	for i, item := range items {
-		v := verdicts[i]
+	failed := true
+	for _, item := range items {
+		v := item.verdict
 		switch v.Action {
 		case outcome.Accept:
 			r.accepted++
-			item.finish(Delivered, v)
+			item.finish(Delivered)
 		case outcome.Split:
 			split = append(split, item)
 		case outcome.Bury:
-			item.finish(Buried, v)
+			item.finish(Buried)
 		case outcome.Retry:
-			r.retry = append(r.retry, item)
-			r.verdicts = append(r.verdicts, v)
-			r.retryAfter = max(r.retryAfter, v.RetryAfter)
+			d.again(item, r)
 		case outcome.Hold, outcome.NextEncoding, outcome.NextPath:
 			// The sender has tried every encoding and path that there is.
-			item.finish(undelivered(v), v)
+			item.finish(Undelivered)
 		}
-		sameFailure = sameFailure && v.Action == outcome.Retry && v.Cause != outcome.RetryAsked
+		failed = failed && v.Action == outcome.Retry && v.Cause != outcome.RetryAsked && v.Cause != outcome.Interrupted
 	}
-	r.failed = r.failed || sameFailure
-	switch len(split) {
+	r.failed = r.failed || failed
+	d.split(split, r)
+}
+
+// again has an item tried again later, unless it was we who broke off.
+func (d *Dispatcher) again(item *Item, r *report) {
+	if d.base.Err() != nil && item.verdict.Cause == outcome.Interrupted {
+		item.finish(Interrupted)
+		return
+	}
+	r.retry = append(r.retry, item)
+	r.retryAfter = max(r.retryAfter, item.verdict.RetryAfter)
+}
+
+// split sends items in halves; one that is alone is the bad one.
+func (d *Dispatcher) split(items []*Item, r *report) {
+	switch len(items) {
 	case 0:
 	case 1:
-		split[0].finish(Buried, verdictOf(split[0], items, verdicts))
+		items[0].finish(Buried)
 	default:
-		d.attempt(split[:len(split)/2], r)
-		d.attempt(split[len(split)/2:], r)
-	}
-}
-
-func undelivered(v outcome.Verdict) End {
-	if v.Cause == outcome.Interrupted {
-		return Interrupted
-	}
-	return Undelivered
-}
-
-func verdictOf(item *Item, items []*Item, verdicts []outcome.Verdict) outcome.Verdict {
-	for i := range items {
-		if items[i] == item {
-			return verdicts[i]
+		d.attempt(items[:len(items)/2], r)
+		rest := items[len(items)/2:]
+		if r.failed {
+			// What failed as a whole, or asked for a pause, is not asked again
+			// at once; the rest is split when its turn comes.
+			r.retry = append(r.retry, rest...)
+			return
 		}
+		d.attempt(rest, r)
 	}
-	return outcome.Verdict{}
 }
 
 // inTime ends the items whose deadline has passed, and returns the others.
@@ -93,9 +94,9 @@ func (d *Dispatcher) inTime(items []*Item) []*Item {
 	for _, item := range items {
 		switch {
 		case d.base.Err() != nil:
-			item.finish(Interrupted, outcome.Verdict{Action: outcome.Retry, Cause: outcome.Interrupted})
+			item.giveUp(Interrupted)
 		case !item.Deadline.After(now):
-			item.finish(Undelivered, outcome.Verdict{Action: outcome.Retry, Cause: outcome.Timeout})
+			item.giveUp(Undelivered)
 		default:
 			kept = append(kept, item)
 		}
@@ -103,9 +104,10 @@ func (d *Dispatcher) inTime(items []*Item) []*Item {
 	return kept
 }
 
-// request makes one attempt. Its deadline is the smaller of its timeout and
-// the stay that is left to the item which has been here longest.
-func (d *Dispatcher) request(items []*Item) []outcome.Verdict {
+// request makes one attempt and notes the verdicts. Its deadline is the smaller
+// of its timeout and the stay that is left to the item which has been here
+// longest.
+func (d *Dispatcher) request(items []*Item) {
 	now := time.Now()
 	deadline := now.Add(d.config.RequestTimeout)
 	events := make([]*event.Event, len(items))
@@ -117,18 +119,25 @@ func (d *Dispatcher) request(items []*Item) []outcome.Verdict {
 	}
 	ctx, cancel := context.WithDeadline(d.base, deadline)
 	defer cancel()
-	verdicts := d.sender.Send(ctx, to(items), events)
+	verdicts := d.sender.Send(ctx, items[0].To, events)
+	stopped := d.base.Err() != nil
 	for i, item := range items {
-		if verdicts[i].Cause != outcome.Interrupted {
-			item.attempted(now)
+		v := verdicts[i]
+		if stopped && v.Action == outcome.Retry && v.Status == 0 {
+			// To the sender a request that we broke off may look like any that
+			// got no answer.
+			v.Cause = outcome.Interrupted
 		}
+		item.attempted(now, v)
 	}
-	return verdicts
 }
 
-func to(items []*Item) *destination.Destination { return items[0].To }
-
-func (i *Item) attempted(at time.Time) {
+// attempted notes an attempt. What was interrupted is none.
+func (i *Item) attempted(at time.Time, v outcome.Verdict) {
+	i.verdict = v
+	if v.Cause == outcome.Interrupted {
+		return
+	}
 	i.attempts++
 	i.last = at
 	if i.first.IsZero() {
@@ -136,6 +145,15 @@ func (i *Item) attempted(at time.Time) {
 	}
 }
 
-func (i *Item) finish(end End, v outcome.Verdict) {
-	i.Done(Result{End: end, Verdict: v, Attempts: i.attempts, FirstAttempt: i.first, LastAttempt: i.last})
+// giveUp ends an item that gets no attempt any more. Without one before, there
+// is no verdict but that there was no time.
+func (i *Item) giveUp(end End) {
+	if i.attempts == 0 || end == Interrupted {
+		i.verdict = outcome.Verdict{Action: outcome.Retry, Cause: outcome.Interrupted}
+	}
+	i.finish(end)
+}
+
+func (i *Item) finish(end End) {
+	i.Done(Result{End: end, Verdict: i.verdict, Attempts: i.attempts, FirstAttempt: i.first, LastAttempt: i.last})
 }

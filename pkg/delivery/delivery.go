@@ -39,7 +39,7 @@ const (
 // Result is what became of an item.
 type Result struct {
 	End          End
-	Verdict      outcome.Verdict // of the last attempt
+	Verdict      outcome.Verdict // of the last attempt; Cause Interrupted where none is
 	Attempts     int             // 0: none was made
 	FirstAttempt time.Time
 	LastAttempt  time.Time
@@ -55,6 +55,8 @@ type Item struct {
 	// block for long.
 	Done func(Result)
 
+	arrived     time.Time
+	verdict     outcome.Verdict // of the last attempt
 	attempts    int
 	first, last time.Time
 }

@@ -45,6 +45,7 @@ func (d *Dispatcher) Submit(item *Item) {
 		l = newLane(item.To.ID, d.config)
 		d.lanes[item.To.ID] = l
 	}
+	item.arrived = time.Now()
 	l.add(item)
 	d.plan(l)
 }
@@ -74,9 +75,16 @@ func (d *Dispatcher) Stop(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stopping = true
+	var asleep []*Item
 	for _, l := range d.lanes {
+		asleep = append(asleep, l.rouse()...)
 		d.plan(l)
 	}
+	d.mu.Unlock() // what is told is the caller's code
+	for _, item := range asleep {
+		item.giveUp(Undelivered)
+	}
+	d.mu.Lock()
 	for len(d.lanes) > 0 || d.senders > 0 {
 		d.idle.Wait()
 	}
@@ -85,41 +93,59 @@ func (d *Dispatcher) Stop(ctx context.Context) {
 // plan decides what a lane does next: be served, wait for more or for the end
 // of a pause, or go. Called with mu held whenever the lane has changed.
 func (d *Dispatcher) plan(l *lane) {
-	if l.empty() {
+	now := time.Now()
+	paused := !d.stopping && now.Before(l.pausedUntil)
+	switch {
+	case l.empty() && paused:
+		// The pause outlives what was to be sent, or it would bind nobody.
+		d.wakeAfter(l, l.pausedUntil.Sub(now))
+		return
+	case l.empty():
 		l.stopTimer()
 		delete(d.lanes, l.id)
 		d.idle.Broadcast()
 		return
-	}
-	if len(l.items) == 0 || l.queued || l.flying >= d.config.PerLane {
+	case len(l.items) == 0 || l.queued || l.flying >= d.config.PerLane:
 		return
 	}
-	now := time.Now()
+	due := l.items[0].arrived.Add(d.config.BatchWait)
 	switch {
-	case !d.stopping && now.Before(l.pausedUntil):
+	case d.stopping || l.hopeless(now):
+		d.enqueue(l)
+	case paused:
 		d.wakeAfter(l, l.pausedUntil.Sub(now))
-	case d.stopping || l.due || l.full(d.config):
-		l.stopTimer()
-		l.queued = true
-		d.ready = append(d.ready, l)
-		d.moreSenders()
+	case l.full(d.config) || !now.Before(due):
+		d.enqueue(l)
 	default:
-		d.wakeAfter(l, d.config.BatchWait)
+		d.wakeAfter(l, due.Sub(now))
 	}
 }
 
+func (d *Dispatcher) enqueue(l *lane) {
+	l.stopTimer()
+	l.queued = true
+	d.ready = append(d.ready, l)
+	d.moreSenders()
+}
+
 // wakeAfter has the lane looked at again; the first alarm that is set stands.
+// An alarm that was stopped too late to keep it from ringing does nothing: the
+// lane may be gone, and another in its place.
 func (d *Dispatcher) wakeAfter(l *lane, wait time.Duration) {
 	if l.timer != nil {
 		return
 	}
-	l.timer = time.AfterFunc(wait, func() {
+	var alarm *time.Timer
+	alarm = time.AfterFunc(wait, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		if l.timer != alarm {
+			return
+		}
 		l.timer = nil
-		l.due = true
 		d.plan(l)
 	})
+	l.timer = alarm
 }
 
 func (l *lane) stopTimer() {
@@ -141,14 +167,14 @@ func (d *Dispatcher) send() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for len(d.ready) > 0 {
-		l, batch := d.next()
+		l, work := d.next()
 		d.mu.Unlock()
-		report := d.deliver(batch)
+		report := work()
 		d.mu.Lock()
 		givenUp := d.land(l, &report)
 		d.mu.Unlock() // what is told is the caller's code
-		for _, tell := range givenUp {
-			tell()
+		for _, item := range givenUp {
+			item.giveUp(Undelivered)
 		}
 		d.mu.Lock()
 	}
@@ -156,23 +182,32 @@ func (d *Dispatcher) send() {
 	d.idle.Broadcast()
 }
 
-// next takes a batch from the lane whose turn it is. Fairness over tenants, by
-// bytes, has its place here.
-func (d *Dispatcher) next() (*lane, []*Item) {
+// next takes work from the lane whose turn it is: a batch to deliver or, while
+// the lane pauses, items for which the pause is too long. Fairness over
+// tenants, by bytes, has its place here.
+func (d *Dispatcher) next() (*lane, func() report) {
 	l := d.ready[0]
 	d.ready[0] = nil
 	d.ready = d.ready[1:]
-	l.queued, l.due = false, false
-	batch := l.take(d.config)
+	l.queued = false
 	l.flying++
-	d.plan(l)
-	return l, batch
+	defer d.plan(l)
+	if time.Now().Before(l.pausedUntil) {
+		items, end := l.takeHopeless(d.stopping)
+		return l, func() report {
+			for _, item := range items {
+				item.giveUp(end)
+			}
+			return report{}
+		}
+	}
+	batch := l.take(d.config)
+	return l, func() report { return d.deliver(batch) }
 }
 
 // land takes over what a batch came to: retries sleep, the lane pauses where
-// the destination as a whole failed. It returns what is to be told to the items
-// that are given up.
-func (d *Dispatcher) land(l *lane, r *report) (givenUp []func()) {
+// the destination as a whole failed. It returns the items that are given up.
+func (d *Dispatcher) land(l *lane, r *report) (givenUp []*Item) {
 	l.flying--
 	if r.accepted > 0 && !r.failed {
 		l.backoff.Reset()
@@ -187,35 +222,40 @@ func (d *Dispatcher) land(l *lane, r *report) (givenUp []func()) {
 // retryLater has items tried again after a wait with full jitter, at least what
 // the answer asked for. Items that the wait would carry past their deadline are
 // given up at once.
-func (d *Dispatcher) retryLater(l *lane, r *report) (givenUp []func()) {
+func (d *Dispatcher) retryLater(l *lane, r *report) (givenUp []*Item) {
 	wait := max(l.backoff.NextBackOff(), r.retryAfter)
 	until := time.Now().Add(wait)
-	if r.failed {
+	// Another batch may have been asked to wait longer.
+	if r.failed && until.After(l.pausedUntil) {
 		l.pausedUntil = until
 	}
 	asleep := make([]*Item, 0, len(r.retry))
-	for i, item := range r.retry {
-		if d.stopping || item.Deadline.Before(until) {
-			v := r.verdicts[i]
-			givenUp = append(givenUp, func() { item.finish(undelivered(v), v) })
+	for _, item := range r.retry {
+		if d.stopping || !item.Deadline.After(until) {
+			givenUp = append(givenUp, item)
 			continue
 		}
 		asleep = append(asleep, item)
 	}
 	if len(asleep) > 0 {
-		l.asleep += len(asleep)
-		d.wakeItems(l, asleep, wait)
+		d.sleep(l, asleep, wait)
 	}
 	return givenUp
 }
 
-func (d *Dispatcher) wakeItems(l *lane, items []*Item, wait time.Duration) {
-	time.AfterFunc(wait, func() {
+// sleep puts items aside; unless Stop rouses them before, they come back to the
+// front of their lane.
+func (d *Dispatcher) sleep(l *lane, items []*Item, wait time.Duration) {
+	n := &nap{items: items}
+	n.timer = time.AfterFunc(wait, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		l.asleep -= len(items)
+		if !l.wake(n) {
+			return
+		}
 		l.putBack(items)
-		l.due = true
 		d.plan(l)
 	})
+	l.naps = append(l.naps, n)
+	l.asleep += len(items)
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -13,14 +14,20 @@ type lane struct {
 	id     destination.ID
 	items  []*Item // in order of arrival; retries come back at the front
 	bytes  int
-	flying int  // requests under way
-	asleep int  // items that wait for a retry
-	due    bool // the first item has waited for BatchWait
+	flying int // requests under way
+	asleep int // items that wait for a retry, in naps
+	naps   []*nap
 	queued bool // in the dispatcher's ready list
 	timer  *time.Timer
 	// pausedUntil: the destination as a whole asked for a pause, or failed.
 	pausedUntil time.Time
 	backoff     *backoff.ExponentialBackOff
+}
+
+// nap is a wait before a retry.
+type nap struct {
+	items []*Item
+	timer *time.Timer
 }
 
 func newLane(id destination.ID, c Config) *lane { return &lane{id: id, backoff: newBackoff(c)} }
@@ -44,6 +51,56 @@ func (l *lane) full(c Config) bool { return len(l.items) >= c.BatchEvents || l.b
 
 // empty reports whether nothing waits, flies or sleeps in the lane.
 func (l *lane) empty() bool { return len(l.items) == 0 && l.flying == 0 && l.asleep == 0 }
+
+// hopeless reports whether the lane pauses beyond the deadline of its first
+// item; items stand in order of arrival, and so of their deadlines.
+func (l *lane) hopeless(now time.Time) bool {
+	return now.Before(l.pausedUntil) && !l.items[0].Deadline.After(l.pausedUntil)
+}
+
+// takeHopeless cuts off the items that a pausing lane can't send in time; all
+// of them when stopping, and then somebody else may have more luck.
+func (l *lane) takeHopeless(stopping bool) ([]*Item, End) {
+	if stopping {
+		items := l.items
+		l.items, l.bytes = nil, 0
+		return items, Interrupted
+	}
+	var items []*Item
+	kept := l.items[:0]
+	for _, item := range l.items {
+		if item.Deadline.After(l.pausedUntil) {
+			kept = append(kept, item)
+			continue
+		}
+		items = append(items, item)
+		l.bytes -= item.Event.Size()
+	}
+	clear(l.items[len(kept):])
+	l.items = kept
+	return items, Undelivered
+}
+
+// wake ends a nap; false where it has ended before.
+func (l *lane) wake(n *nap) bool {
+	i := slices.Index(l.naps, n)
+	if i < 0 {
+		return false
+	}
+	l.naps = slices.Delete(l.naps, i, i+1)
+	l.asleep -= len(n.items)
+	return true
+}
+
+// rouse ends every nap and returns the items that slept.
+func (l *lane) rouse() (items []*Item) {
+	for _, n := range l.naps {
+		n.timer.Stop()
+		items = append(items, n.items...)
+	}
+	l.naps, l.asleep = nil, 0
+	return items
+}
 
 // take cuts the next batch off: at most BatchEvents and BatchBytes (one larger
 // event goes alone), for one revision of the destination, no uuid twice. What

@@ -1,172 +1,138 @@
-// Package intake reads generation records from files and pipes. Layer 3. It
-// owns no goroutines.
+// Package intake reads records from files and pipes: one a line (NDJSON), or
+// JSON documents that span lines. Layer 3: a flow; it starts no goroutine.
 package intake
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/hogcast/hogcast/pkg/rawjson"
 )
 
-// DefaultMaxRecord is the longest record in bytes. Far above what a queue
-// takes, so that the queue's own limit can be told.
+// DefaultMaxRecord is the largest record, in bytes.
 const DefaultMaxRecord = 64 << 20
 
-// Item is one record as it stands in the input, well-formed or not.
-type Item struct {
-	Line int    // where it begins, from 1
-	Data []byte // valid until the next call of Next
-	Err  error  // a *TooLong; Data is nil
+// Options of a Reader. The zero value is ready to use.
+type Options struct {
+	MaxRecord int // bytes without the line's end; default DefaultMaxRecord
 }
 
-// TooLong is the error of a record over the limit; it was passed over whole.
-type TooLong struct{ Limit int }
+// Item is one record, or what stands in the place of one.
+type Item struct {
+	Line int // where it begins, from 1
+	// Data is the record without white space around it. It is not known to be
+	// JSON: decoding it tells. It holds until the next call of Next.
+	Data []byte
+	Err  error // a *TooLong; Data is then nil
+}
+
+// TooLong says that what begins on this line is larger than MaxRecord. A line
+// of that size is skipped whole; of a document that spans lines the first line
+// is, and reading goes on with the next.
+type TooLong struct{ Line, Limit int }
 
 // Error implements error.
-func (e *TooLong) Error() string { return fmt.Sprintf("record: longer than %d bytes", e.Limit) }
+func (e *TooLong) Error() string { return fmt.Sprintf("larger than %d bytes", e.Limit) }
 
-// Reader reads NDJSON, one record a line, and JSON documents that are spread
-// over lines. Memory is bounded by the longest record.
+// Reader hands out one record after the other.
 //
-// A line that is no complete JSON value begins a document; where no document
-// comes of it, the line is handed out as it is, and reading goes on with the
-// next: a line cut short never takes its neighbours with it.
+// A line is a record, whatever is in it; blank lines, a byte order mark at the
+// start and CR before LF are skipped. Only a line that opens more brackets than
+// it closes is tried as the beginning of a document that spans lines: where the
+// lines from there on are no JSON value, it is handed out alone and reading
+// goes on with the next line, so that a truncated line costs no neighbour. What
+// follows such a document on its last line counts as a line of its own.
+//
+// It reads no further than it must: a line of a pipe is handed out when it is
+// there. Memory is bounded by the largest record: its lines are held once, and
+// a document that spans lines has each of its strings once more while tried.
 type Reader struct {
-	in       *bufio.Reader
-	limit    int
-	line     int // of what is read next
-	err      error
-	lineBuf  []byte
-	document []byte
+	source  *source
+	limit   int
+	line    int // of the next byte
+	started bool
+	decoder jsontext.Decoder
 }
 
-const bufferSize = 64 << 10
-
-// NewReader reads from r; maxRecord 0 is DefaultMaxRecord.
-func NewReader(r io.Reader, maxRecord int) *Reader {
-	if maxRecord <= 0 {
-		maxRecord = DefaultMaxRecord
+// NewReader reads from r.
+func NewReader(r io.Reader, o Options) *Reader {
+	if o.MaxRecord <= 0 {
+		o.MaxRecord = DefaultMaxRecord
 	}
-	in := bufio.NewReaderSize(r, bufferSize)
-	if bom, err := in.Peek(3); err == nil && bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
-		_, _ = in.Discard(3)
-	}
-	return &Reader{in: in, limit: maxRecord, line: 1}
+	return &Reader{source: newSource(r, o.MaxRecord), limit: o.MaxRecord, line: 1}
 }
 
-// Err is what ended reading, nil at the end of the input.
+// Err is what ended the reading, nil at the end of the input. A last line that
+// an error cut off is not handed out.
 func (r *Reader) Err() error {
-	if errors.Is(r.err, io.EOF) {
+	if r.source.err == nil || r.source.err == io.EOF { //nolint:errorlint // io.Reader's contract: EOF is never wrapped
 		return nil
 	}
-	return r.err
+	return fmt.Errorf("reading records: %w", r.source.err)
 }
 
-// Next returns the next record; false at the end, or when reading failed.
+// Next returns the next item; false at the end, or at an error of reading.
 func (r *Reader) Next() (Item, bool) {
+	r.skipMark()
 	for {
-		start := r.line
-		line, tooLong := r.readLine()
-		switch {
-		case tooLong:
-			return Item{Line: start, Err: &TooLong{r.limit}}, true
-		case len(line) == 0 && r.err != nil:
+		end, long, ok := r.source.line(0)
+		if !ok {
 			return Item{}, false
-		case len(line) == 0:
-			continue
-		case complete(line):
-			return Item{Line: start, Data: line}, true
 		}
-		if document := r.readDocument(line); document != nil {
-			return Item{Line: start, Data: document}, true
-		}
-		return Item{Line: start, Data: line}, true
-	}
-}
-
-// readLine reads one line, trimmed of white space at both ends.
-func (r *Reader) readLine() (line []byte, tooLong bool) {
-	r.lineBuf = r.lineBuf[:0]
-	for {
-		part, err := r.in.ReadSlice('\n')
-		if len(r.lineBuf)+len(part) > r.limit {
-			tooLong = true
-			r.lineBuf = r.lineBuf[:0]
-		}
-		if !tooLong {
-			r.lineBuf = append(r.lineBuf, part...)
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if err != nil {
-			r.err = err
-		}
-		r.line++
-		return bytes.TrimSpace(r.lineBuf), tooLong
-	}
-}
-
-// complete reports whether the brackets of a line are balanced, so that it is
-// no beginning of a document; whether it is JSON, its decoding tells.
-func complete(line []byte) bool {
-	if line[0] != '{' && line[0] != '[' {
-		return true
-	}
-	return rawjson.Balanced(line)
-}
-
-// readDocument tries line as the first of a document over several lines; nil
-// where none comes of it, and then what was read after it is read again.
-func (r *Reader) readDocument(first []byte) []byte {
-	if r.err != nil {
-		return nil // there is no next line
-	}
-	var seen bytes.Buffer
-	rest := &io.LimitedReader{R: io.TeeReader(r.in, &seen), N: int64(r.limit)}
-	dec := jsontext.NewDecoder(io.MultiReader(bytes.NewReader(first), newline(), rest),
-		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	value, err := dec.ReadValue()
-	if err != nil {
-		r.unread(seen.Bytes())
-		return nil
-	}
-	r.document = append(r.document[:0], value...)
-	used := int(dec.InputOffset()) - len(first) - 1 // of what was read after the first line
-	r.line += bytes.Count(seen.Bytes()[:used], []byte{'\n'})
-	r.unread(seen.Bytes()[used:])
-	r.skipLineEnd()
-	return r.document
-}
-
-func newline() io.Reader { return bytes.NewReader([]byte{'\n'}) }
-
-// unread has data read again before what follows it.
-func (r *Reader) unread(data []byte) {
-	r.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(data)), r.in), bufferSize)
-}
-
-// skipLineEnd passes the end of the document's last line, where nothing else
-// stands on it.
-func (r *Reader) skipLineEnd() {
-	for {
-		c, err := r.in.ReadByte()
-		switch {
-		case err != nil:
-			r.err = err
-			return
-		case c == '\n':
+		if long {
+			r.source.skipLine()
 			r.line++
-			return
-		case c != ' ' && c != '\t' && c != '\r':
-			_ = r.in.UnreadByte()
-			return
+			return r.tooLong(r.line - 1), true
 		}
+		if data := trim(r.source.bytes(end)); len(data) > 0 {
+			return r.item(data, end), true
+		}
+		r.consume(end)
 	}
 }
+
+// item makes an item of the line that ends at end, or of the document that
+// begins there.
+func (r *Reader) item(data []byte, end int) Item {
+	first := r.line
+	if opens(data) {
+		docEnd, err := r.document()
+		switch {
+		case err == nil:
+			end = docEnd
+		case errors.Is(err, errTooLong):
+			r.consume(end)
+			return r.tooLong(first)
+		}
+	}
+	data = trim(r.source.bytes(end)) // the buffer may have moved
+	r.consume(end)
+	return Item{Line: first, Data: data}
+}
+
+func (r *Reader) tooLong(line int) Item {
+	return Item{Line: line, Err: &TooLong{Line: line, Limit: r.limit}}
+}
+
+// consume steps over bytes that stay valid until the next read.
+func (r *Reader) consume(n int) {
+	r.line += bytes.Count(r.source.bytes(n), []byte{'\n'})
+	r.source.consume(n)
+}
+
+// skipMark skips a byte order mark at the start.
+func (r *Reader) skipMark() {
+	if r.started {
+		return
+	}
+	r.started = true
+	if r.source.startsWith(mark) {
+		r.source.consume(len(mark))
+	}
+}
+
+var mark = []byte("\ufeff")
+
+func trim(b []byte) []byte { return bytes.Trim(b, " \t\r\n") }

@@ -29,10 +29,11 @@ type ConsumerConfig struct {
 }
 
 // A fetch asks for at most fetchMessages and waits at most fetchWait: what is
-// sent to a pull that has died waits for ack_wait, so pulls are short.
+// sent to a pull that has died waits for ack_wait, and stopping waits for the
+// last pull, so pulls are short.
 const (
 	fetchMessages = 256
-	fetchWait     = 10 * time.Second
+	fetchWait     = 2 * time.Second
 	// headerRoom is what subject, reply subject and headers of one message may
 	// take of a pull's byte limit, beside max_payload. A limit below the
 	// largest message would stall the consumer.
@@ -128,17 +129,25 @@ func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
 	return nil
 }
 
-// find looks the durable consumer up, for as long as NATS does not answer.
+// find looks the durable consumer up; see Check for its errors.
 func (c *Consumer) find(ctx context.Context) (jetstream.Consumer, error) {
-	consumer, err := c.config.Conn.JS.Consumer(ctx, c.config.Stream, ConsumerWorkers)
+	consumer, err := c.lookUp(ctx)
 	if err != nil {
-		return nil, asked("consumer "+ConsumerWorkers+" of "+c.config.Stream, err)
+		return nil, err
 	}
 	if c.config.AckWait == 0 {
 		c.config.AckWait = consumer.CachedInfo().Config.AckWait
 	}
 	if c.config.Heartbeat*2 > c.config.AckWait {
 		return nil, fmt.Errorf("heartbeat %s is more than half of ack_wait %s of consumer %s; leases would run out", c.config.Heartbeat, c.config.AckWait, ConsumerWorkers)
+	}
+	return consumer, nil
+}
+
+func (c *Consumer) lookUp(ctx context.Context) (jetstream.Consumer, error) {
+	consumer, err := c.config.Conn.JS.Consumer(ctx, c.config.Stream, ConsumerWorkers)
+	if err != nil {
+		return nil, asked("consumer "+ConsumerWorkers+" of "+c.config.Stream, err)
 	}
 	return consumer, nil
 }
@@ -159,6 +168,7 @@ func (c *Consumer) Heartbeats(ctx context.Context) {
 }
 
 // fetchAll is one fetcher: room first, then a pull for no more than the room.
+// It ends with its last pull, at most fetchWait after ctx.
 func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, handle func(*Delivery)) {
 	pause := fetchBackoff()
 	var told string
@@ -190,29 +200,49 @@ func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, ha
 }
 
 // fetch pulls once and hands on what comes. It owns room, and passes on to each
-// message what that takes; the rest goes back.
+// message what that takes; the rest goes back. The pull is not cut short when
+// ctx ends: what the server has sent by then would wait for ack_wait. It is read
+// to its end, and what comes is handed back.
 func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, limit int, room int64, handle func(*Delivery)) error {
 	left := room
 	defer func() { c.config.Window.release(left) }()
-	pull, cancel := context.WithTimeout(ctx, fetchWait)
-	defer cancel()
-	batch, err := consumer.Fetch(int(min(fetchMessages, room/footprint(0))), jetstream.FetchMaxBytes(limit),
-		jetstream.FetchContext(pull), jetstream.FetchPriorityGroup(PriorityGroup), jetstream.FetchPrioritized(c.config.Rank))
+	began, took := time.Now(), 0
+	batch, err := consumer.Fetch(fetchMessages, jetstream.FetchMaxBytes(limit), jetstream.FetchMaxWait(fetchWait),
+		jetstream.FetchPriorityGroup(PriorityGroup), jetstream.FetchPrioritized(c.config.Rank))
 	if err != nil {
-		return fetchError(err)
+		return c.fetchError(ctx, err)
 	}
 	for msg := range batch.Messages() {
+		took++
 		d := c.take(msg, &left)
-		if d == nil {
-			continue
-		}
-		if ctx.Err() != nil {
+		switch {
+		case d == nil:
+		case ctx.Err() != nil:
 			c.Settle(d, HandBack())
-			continue
+		default:
+			handle(d)
 		}
-		handle(d)
 	}
-	return fetchError(batch.Error())
+	if err := batch.Error(); err != nil {
+		return c.fetchError(ctx, err)
+	}
+	if took == 0 && time.Since(began) < fetchWait/2 {
+		return errOverLimit // nats.go keeps this one to itself
+	}
+	return nil
+}
+
+var errOverLimit = errors.New("fetching: the next message is larger than the server's max_payload; was it lowered? raise it again")
+
+// fetchError tells a consumer that was deleted from one that nobody leads just
+// now: the server is asked.
+func (c *Consumer) fetchError(ctx context.Context, err error) error {
+	if errors.Is(err, nats.ErrNoResponders) {
+		if _, cause := c.lookUp(ctx); cause != nil {
+			return cause
+		}
+	}
+	return fmt.Errorf("fetching: %w", err)
 }
 
 // take puts a message in hand.
@@ -236,16 +266,6 @@ func (c *Consumer) take(msg jetstream.Msg, left *int64) *Delivery {
 	c.inHand[d] = struct{}{}
 	c.mu.Unlock()
 	return d
-}
-
-// fetchError lets through what is no fault: nothing came within the time.
-func fetchError(err error) error {
-	switch {
-	case err == nil, errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
-		errors.Is(err, jetstream.ErrMaxBytesExceeded):
-		return nil
-	}
-	return fmt.Errorf("fetching: %w", err)
 }
 
 // Drain waits until all in hand is settled, or until ctx ends, and then hands

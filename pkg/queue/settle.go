@@ -63,17 +63,18 @@ func (c *Consumer) let(d *Delivery) bool {
 	c.mu.Lock()
 	_, inHand := c.inHand[d]
 	delete(c.inHand, d)
+	// A heartbeat may be renewing it: look while it can't.
+	expired := d.expired(time.Now(), c.config.AckWait)
 	c.settled.Broadcast()
 	c.mu.Unlock()
 	if !inHand {
 		return false
 	}
 	c.config.Window.release(d.footprint)
-	if d.expired(time.Now(), c.config.AckWait) {
+	if expired {
 		c.stats.abandoned.Add(1)
-		return false
 	}
-	return true
+	return !expired
 }
 
 // beat renews the leases of what has been in hand for a heartbeat, and abandons

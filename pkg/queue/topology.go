@@ -202,3 +202,31 @@ func buckets(p Params) []jetstream.KeyValueConfig {
 		bucket(BucketWorkers, 1, 15*time.Second),
 	}
 }
+
+// DeadFilter matches the dead letters of a tenant, destination and reason; an
+// empty one matches all.
+func DeadFilter(tenant, destination, reason string) string {
+	return prefixDead + wildcard(tenant) + "." + wildcard(destination) + "." + wildcard(reason)
+}
+
+func wildcard(s string) string {
+	if s == "" {
+		return "*"
+	}
+	return s
+}
+
+// ParseDeadSubject takes a dead letter's subject apart; NoToken is "".
+func ParseDeadSubject(subject string) (tenant, destination, reason string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, prefixDead)
+	parts := strings.Split(rest, ".")
+	if !ok || len(parts) != 3 {
+		return "", "", "", false
+	}
+	for i := range parts[:2] {
+		if parts[i] == NoToken {
+			parts[i] = ""
+		}
+	}
+	return parts[0], parts[1], parts[2], true
+}

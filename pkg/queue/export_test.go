@@ -1,0 +1,31 @@
+package queue
+
+import "time"
+
+// Oversleep makes the delivery look as if this process had stood still for by.
+func (c *Consumer) Oversleep(d *Delivery, by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.renewed = d.renewed.Add(-by)
+}
+
+// Beat is one look of the heartbeats.
+func (c *Consumer) Beat() { c.beat(time.Now()) }
+
+// TakeAll tries to reserve the whole window: it can only where all was given back.
+func (w *Window) TakeAll() bool {
+	if !w.bytes.TryAcquire(w.size) {
+		return false
+	}
+	w.bytes.Release(w.size)
+	return true
+}
+
+// Footprint is what a message of n bytes takes of a window.
+func Footprint(n int) int64 { return footprint(n) }
+
+// HeaderRoom is what a pull leaves for a message's headers.
+const HeaderRoom = headerRoom
+
+// AtLeast compares versions.
+func AtLeast(version, least string) bool { return atLeast(version, least) }

@@ -1,0 +1,146 @@
+package queue_test
+
+import (
+	"context"
+	"flag"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/hogcast/hogcast/pkg/embedded"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
+
+// patience bounds every wait of these tests.
+const patience = 20 * time.Second
+
+func start(t *testing.T, cfg embedded.Config) *embedded.Server {
+	t.Helper()
+	if cfg.StoreDir == "" {
+		cfg.StoreDir = t.TempDir()
+	}
+	s, err := embedded.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+func connect(t *testing.T, s *embedded.Server) *queue.Conn {
+	t.Helper()
+	return connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}})
+}
+
+func connectAs(t *testing.T, cfg queue.ConnectConfig) *queue.Conn {
+	t.Helper()
+	c, err := queue.Connect(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func setUp(t *testing.T, c *queue.Conn, p queue.Params) []string {
+	t.Helper()
+	changes, err := queue.Setup(t.Context(), c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
+func publish(t *testing.T, c *queue.Conn, tenant, id string, body []byte) {
+	t.Helper()
+	if err := put(t, c, tenant, id, body); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func put(t *testing.T, c *queue.Conn, tenant, id string, body []byte) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return c.Publish(ctx, queue.Message{Subject: queue.GenerationSubject(tenant), ID: tenant + "/" + id, Body: body})
+}
+
+func state(t *testing.T, c *queue.Conn, stream string) jetstream.StreamState {
+	t.Helper()
+	s, err := c.JS.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State
+}
+
+// eventually polls until is says so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(patience)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
+
+func receive[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("not within %s: %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+func portOf(t *testing.T, s *embedded.Server) int {
+	t.Helper()
+	u, err := url.Parse(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func mentions(t *testing.T, err error, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("error %v does not mention %q", err, w)
+		}
+	}
+}
+
+func plain(t *testing.T, s *embedded.Server) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}

@@ -1,0 +1,78 @@
+package queue_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+func TestTopologyIsTheGoldenOne(t *testing.T) {
+	t.Parallel()
+	got, err := json.MarshalIndent(queue.NewTopology(queue.DefaultParams()), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	file := filepath.Join("testdata", "topology.golden.json")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil { //nolint:gosec // a folder of the repository
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, got, 0o644); err != nil { //nolint:gosec // a file of the repository
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("topology differs (-golden +got); -update writes it anew:\n%s", diff)
+	}
+}
+
+func TestStreamsShareTheStorageAndLeaveSomeOver(t *testing.T) {
+	t.Parallel()
+	p := queue.DefaultParams()
+	p.StorageBytes = 1 << 40
+	var sum int64
+	for _, s := range queue.NewTopology(p).Streams {
+		if s.Name == queue.StreamWakeups {
+			if s.MaxBytes != -1 {
+				t.Errorf("wake-ups have max_bytes %d; full may only mean that one exists", s.MaxBytes)
+			}
+			continue
+		}
+		if s.MaxBytes <= 0 {
+			t.Errorf("stream %s has no share", s.Name)
+		}
+		sum += s.MaxBytes
+	}
+	if sum >= p.StorageBytes {
+		t.Errorf("shares sum to %d of %d; buckets and wake-ups need some", sum, p.StorageBytes)
+	}
+}
+
+func TestSubjects(t *testing.T) {
+	t.Parallel()
+	for got, want := range map[string]string{
+		queue.GenerationSubject("acme"):                           "hogcast.generations.acme",
+		queue.HeldSubject("acme", "main"):                         "hogcast.held.acme.main",
+		queue.WakeupSubject("acme", "main"):                       "hogcast.wakeups.acme.main",
+		queue.DeadSubject("acme", "main", "poison"):               "hogcast.dead.acme.main.poison",
+		queue.DeadSubject("", "", "malformed"):                    "hogcast.dead._._.malformed",
+		queue.HeldHostSubject("us.i.posthog.com", "acme", "main"): "hogcast.heldhost.b66f0306e58981d6.acme.main",
+		queue.TenantOf("hogcast.generations.acme"):                "acme",
+		queue.TenantOf("hogcast.generations.3.acme"):              "acme",
+		queue.TenantOf("elsewhere.acme"):                          "",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
