@@ -29,14 +29,14 @@ hogcast setup --nats-context prod --replicas 3 --storage-bytes 500GiB`
 }
 
 // Run sets up, and prints what it changed.
-func (c *setupCommand) Run(ctx context.Context, system *config.System) error {
+func (c *setupCommand) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
 	params, err := c.params()
 	if err != nil {
 		return err
 	}
-	nats, err := app.ConnectConfig(c.NATS)
+	nats, err := app.ConnectConfig(c.NATS, sources)
 	if err != nil {
-		return &config.UsageError{Err: err}
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()

@@ -41,10 +41,10 @@ publisher send --nats-url nats://n1:4222,nats://n2:4222 --tenant acme - < record
 }
 
 // Run publishes the records.
-func (c *sendCommand) Run(ctx context.Context, system *config.System) error {
-	nats, err := app.ConnectConfig(c.NATS)
+func (c *sendCommand) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
+	nats, err := app.ConnectConfig(c.NATS, sources)
 	if err != nil {
-		return &config.UsageError{Err: err}
+		return err
 	}
 	in, size, err := c.open(system)
 	if err != nil {

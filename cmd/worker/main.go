@@ -49,10 +49,10 @@ type worker struct {
 }
 
 // Run runs the worker until it is told to stop.
-func (w *worker) Run(ctx context.Context, system *config.System) error {
-	nats, err := app.ConnectConfig(w.NATS)
+func (w *worker) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
+	nats, err := app.ConnectConfig(w.NATS, sources)
 	if err != nil {
-		return &config.UsageError{Err: err}
+		return err
 	}
 	allow, err := prefixes(w.EgressAllow)
 	if err != nil {

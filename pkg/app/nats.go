@@ -9,8 +9,9 @@ import (
 // Version is hogcast's version.
 const Version = mapping.LibVersion
 
-// ConnectConfig turns the settings of a program into the queue's.
-func ConnectConfig(c config.NATS) (queue.ConnectConfig, error) {
+// ConnectConfig turns the settings of a program into the queue's. A context of
+// the nats command gives what was not set.
+func ConnectConfig(c config.NATS, sources *config.Sources) (queue.ConnectConfig, error) {
 	out := queue.ConnectConfig{
 		URLs: c.URL, Creds: c.Creds, NKey: c.NKey,
 		User: c.User, Password: c.Password.Reveal(), Token: c.Token.Reveal(),
@@ -20,5 +21,11 @@ func ConnectConfig(c config.NATS) (queue.ConnectConfig, error) {
 	if c.Context == "" {
 		return out, nil
 	}
-	return out, out.ApplyContext(c.Context)
+	if !sources.Given("nats-url") {
+		out.URLs = nil // the default, which the context's comes before
+	}
+	if err := out.ApplyContext(c.Context); err != nil {
+		return out, &config.UsageError{Err: err}
+	}
+	return out, nil
 }

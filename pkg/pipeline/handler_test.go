@@ -1,0 +1,315 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hogcast/hogcast/pkg/deadletter"
+	"github.com/hogcast/hogcast/pkg/delivery"
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/embedded"
+	"github.com/hogcast/hogcast/pkg/envelope"
+	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/pipeline"
+	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/telemetry"
+)
+
+// posthog answers for each event by its destination, and notes what it took.
+type posthog struct {
+	mu     sync.Mutex
+	answer map[string]outcome.Verdict // by destination's name; absent: accept
+	taken  map[string]int             // `<destination> <uuid>` → how often
+	seen   chan struct{}
+}
+
+func (p *posthog) Send(_ context.Context, to *destination.Destination, batch []*event.Event) []outcome.Verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	verdicts := make([]outcome.Verdict, len(batch))
+	for i, e := range batch {
+		v, ok := p.answer[to.Name]
+		if !ok {
+			v = outcome.Verdict{Action: outcome.Accept, Cause: outcome.OK}
+			p.taken[to.Name+" "+e.UUID]++
+		}
+		verdicts[i] = v
+	}
+	select {
+	case p.seen <- struct{}{}:
+	default:
+	}
+	return verdicts
+}
+
+func (p *posthog) set(name string, v *outcome.Verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if v == nil {
+		delete(p.answer, name)
+		return
+	}
+	p.answer[name] = *v
+}
+
+func (p *posthog) counts() (events, twice int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.taken {
+		events++
+		if n > 1 {
+			twice++
+		}
+	}
+	return events, twice
+}
+
+type registry struct{ set *destination.Set }
+
+func (r registry) Current() *destination.Set { return r.set }
+
+type world struct {
+	conn    *queue.Conn
+	posthog *posthog
+}
+
+func to(tenant, name string, private bool) *destination.Destination {
+	return &destination.Destination{
+		ID: destination.ID{Tenant: tenant, Name: name}, Enabled: true, SamplingRate: 1,
+		Protocol: destination.Auto, PrivacyMode: private, APIKey: destination.NewSecret("phc_x"),
+	}
+}
+
+// start runs a whole pipeline over a real NATS, with a posthog of the test's.
+func start(t *testing.T, params queue.Params, destinations ...*destination.Destination) *world {
+	t.Helper()
+	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{conn, &posthog{answer: map[string]outcome.Verdict{}, taken: map[string]int{}, seen: make(chan struct{}, 1)}}
+	c := delivery.DefaultConfig()
+	c.BatchWait, c.RetryFirst, c.RetryMax = 5*time.Millisecond, 10*time.Millisecond, 50*time.Millisecond
+	dispatcher, err := delivery.New(c, w.posthog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := queue.NewConsumer(queue.ConsumerConfig{Conn: conn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := pipeline.New(pipeline.Params{
+		Registry: registry{destination.NewSet(destinations)}, Deliverer: dispatcher, Settler: consumer, Worker: "w1",
+		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(prometheus.NewRegistry(), "test"),
+		MainLaneMax: 300 * time.Millisecond,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- consumer.Run(ctx, handler.Handle) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		drain, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		dispatcher.Stop(drain)
+		handler.Wait()
+		consumer.Drain(drain)
+	})
+	return w
+}
+
+func rec(tenant, id, more string) string {
+	return fmt.Sprintf(`{"id":%q,"tenant":%q,"created_at":"2026-01-02T03:04:05Z","model":"m"%s}`, id, tenant, more)
+}
+
+func (w *world) publish(t *testing.T, tenant, id, body string) {
+	t.Helper()
+	err := w.conn.Publish(t.Context(), queue.Message{
+		Subject: queue.GenerationSubject(tenant), ID: tenant + "/" + id, Body: []byte(body),
+		Header: map[string][]string{"Traceparent-Not": {"x"}, envelope.HeaderTraceparent: {"00-0123-45-01"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await polls with a deadline.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s did not come", what)
+		}
+	}
+}
+
+// unacknowledged is how many records the stream still holds.
+func (w *world) unacknowledged(t *testing.T) uint64 {
+	t.Helper()
+	n, err := queue.Waiting(t.Context(), w.conn, queue.StreamGenerations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (w *world) letters(t *testing.T) []*deadletter.Stored {
+	t.Helper()
+	var all []*deadletter.Stored
+	err := deadletter.NewReader(w.conn).Each(t.Context(), deadletter.Filter{}, true, func(s *deadletter.Stored) error {
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func (w *world) onlyLetter(t *testing.T) *deadletter.Stored {
+	t.Helper()
+	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+	all := w.letters(t)
+	if len(all) != 1 {
+		t.Fatalf("got %d dead letters, want 1", len(all))
+	}
+	return all[0]
+}
+
+func TestDeliveredRecordsAreAcknowledged(t *testing.T) {
+	t.Parallel()
+	w := start(t, queue.DefaultParams(), to("acme", "main", false))
+	for i := range 300 {
+		id := fmt.Sprintf("g%d", i)
+		w.publish(t, "acme", id, rec("acme", id, ""))
+	}
+	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+	if events, twice := w.posthog.counts(); events != 300 || twice != 0 || len(w.letters(t)) != 0 {
+		t.Errorf("%d events, %d of them twice, %d letters", events, twice, len(w.letters(t)))
+	}
+}
+
+func TestWhatCantBeReadIsKeptAsMalformed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ body, field, recordID string }{
+		"not JSON":              {"oops", "record", ""},
+		"no model":              {`{"id":"g1","tenant":"acme","created_at":"2026-01-02T03:04:05Z"}`, "model", "g1"},
+		"the tenant of another": {rec("other", "g1", ""), "tenant", "g1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t, queue.DefaultParams(), to("acme", "main", false))
+			w.publish(t, "acme", "g1", tt.body)
+			l := w.onlyLetter(t)
+			e := l.Envelope
+			if l.Tenant != "acme" || l.Destination != "" || l.Reason != "malformed" || e.Field != tt.field || e.RecordID != tt.recordID {
+				t.Errorf("got %+v %+v", l, e)
+			}
+			if string(e.Body) != tt.body || e.MsgID != "acme/g1" || e.Source.Stream != queue.StreamGenerations || e.Worker != "w1" || e.Traceparent == "" || e.Detail == "" {
+				t.Errorf("got %+v", e)
+			}
+		})
+	}
+}
+
+func TestWhatCantBeReadCantBeMadePrivate(t *testing.T) {
+	t.Parallel()
+	w := start(t, queue.DefaultParams(), to("acme", "open", false), to("acme", "private", true))
+	w.publish(t, "acme", "g1", `{"id":"g1","messages":"CANARY"`)
+	l := w.onlyLetter(t)
+	if len(l.Envelope.Body) != 0 || l.Envelope.SHA256 == "" || l.Envelope.Size == 0 || l.Envelope.Replayable() {
+		t.Errorf("got %+v", l.Envelope)
+	}
+}
+
+func TestATenantWithoutDestinationKeepsItsRecords(t *testing.T) {
+	t.Parallel()
+	w := start(t, queue.DefaultParams())
+	w.publish(t, "acme", "g1", rec("acme", "g1", ""))
+	if l := w.onlyLetter(t); l.Reason != "no_destination" || string(l.Envelope.Body) != rec("acme", "g1", "") {
+		t.Errorf("got %+v", l)
+	}
+}
+
+func TestEachDestinationHasItsOwnFate(t *testing.T) {
+	t.Parallel()
+	w := start(t, queue.DefaultParams(), to("acme", "good", false), to("acme", "bad", false))
+	w.posthog.set("bad", &outcome.Verdict{Action: outcome.Retry, Cause: outcome.ServerError, Status: 503})
+	w.publish(t, "acme", "g1", rec("acme", "g1", ""))
+	await(t, "the good one's event", func() bool { n, _ := w.posthog.counts(); return n == 1 })
+	// The bad one's branch is given back to the queue; then it heals.
+	await(t, "a redelivery", func() bool {
+		c, err := w.conn.JS.Consumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers)
+		return err == nil && c.CachedInfo().NumRedelivered > 0
+	})
+	w.posthog.set("bad", nil)
+	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+	if events, twice := w.posthog.counts(); events != 2 || twice != 0 {
+		t.Errorf("%d events, %d of them twice; want 2 and none", events, twice)
+	}
+}
+
+func TestAPrivateDestinationsLetterHoldsNoContent(t *testing.T) {
+	t.Parallel()
+	w := start(t, queue.DefaultParams(), to("acme", "private", true))
+	w.posthog.set("private", &outcome.Verdict{Action: outcome.Bury, Cause: outcome.DroppedByServer, Status: 200, Detail: "you said CANARY"})
+	w.publish(t, "acme", "g1", rec("acme", "g1", `,"prompt":"CANARY","error":"CANARY","unknown":"CANARY"`))
+	l := w.onlyLetter(t)
+	e := l.Envelope
+	if l.Destination != "private" || l.Reason != "dropped" || e.Status != 200 || e.Attempts != 1 || len(e.Rules) != 1 || e.LastAttempt.IsZero() {
+		t.Errorf("got %+v %+v", l, e)
+	}
+	if all := fmt.Sprintf("%+v %s", e, e.Body); strings.Contains(all, "CANARY") || !strings.Contains(string(e.Body), `"id":"g1"`) {
+		t.Errorf("the letter holds content, or no record: %s", all)
+	}
+}
+
+func TestWithoutRoomForLettersNothingIsAcknowledged(t *testing.T) {
+	t.Parallel()
+	params := queue.DefaultParams()
+	params.DeadQuota = 1
+	w := start(t, params, to("acme", "main", false))
+	w.publish(t, "acme", "g1", "oops 1")
+	await(t, "the first letter", func() bool { return w.unacknowledged(t) == 0 })
+	w.publish(t, "acme", "g2", "oops 2")
+	await(t, "a redelivery", func() bool {
+		c, err := w.conn.JS.Consumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers)
+		return err == nil && c.CachedInfo().NumRedelivered > 0
+	})
+	if n := w.unacknowledged(t); n != 1 {
+		t.Fatalf("%d records are unacknowledged, want 1", n)
+	}
+	// Room is made: the record is kept and acknowledged by itself.
+	stream, err := w.conn.JS.Stream(t.Context(), queue.StreamDead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(queue.DeadSubject("acme", "", "malformed"))); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+}
