@@ -99,8 +99,10 @@ func TestEachItemEndsOnceWhateverTheVerdicts(t *testing.T) {
 	t.Parallel()
 	actions := []outcome.Verdict{
 		accepted, accepted, accepted, broken, timedOut, refused, tooLarge, limited(time.Millisecond),
-		{Action: outcome.Bury, Cause: outcome.DroppedByServer}, {Action: outcome.Hold, Cause: outcome.Unauthorized},
-		{Action: outcome.Retry, Cause: outcome.RetryAsked}, {Action: outcome.Retry, Cause: outcome.NoVerdict},
+		{Action: outcome.Bury, Cause: outcome.DroppedByServer},
+		{Action: outcome.Hold, Cause: outcome.Unauthorized},
+		{Action: outcome.Retry, Cause: outcome.RetryAsked},
+		{Action: outcome.Retry, Cause: outcome.NoVerdict},
 	}
 	for seed := range uint64(5) {
 		e := newEnds()

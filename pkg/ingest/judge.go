@@ -91,7 +91,7 @@ func (p *Publisher) refused(f *flight) error {
 	p.mu.Lock()
 	before := f.refusal
 	p.mu.Unlock()
-	if now == nil || now == before || !strings.Contains(strings.ToLower(now.Error()), publishTo(f.subject)) {
+	if now == nil || errors.Is(now, before) || !strings.Contains(strings.ToLower(now.Error()), publishTo(f.subject)) {
 		return nil
 	}
 	return fmt.Errorf("publishing to %s: %w: %w", f.subject, ErrPermission, now)

@@ -36,77 +36,77 @@ type rig struct {
 	js     jetstream.JetStream
 }
 
-func newRig(t testing.TB) *rig {
-	t.Helper()
-	s, err := embedded.Start(embedded.Config{StoreDir: t.TempDir(), MaxPayload: 1 << 20})
+func newRig(tb testing.TB) *rig {
+	tb.Helper()
+	s, err := embedded.Start(embedded.Config{StoreDir: tb.TempDir(), MaxPayload: 1 << 20})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(s.Stop)
-	return connectTo(t, s)
+	tb.Cleanup(s.Stop)
+	return connectTo(tb, s)
 }
 
-func connectTo(t testing.TB, s *embedded.Server, opts ...nats.Option) *rig {
-	t.Helper()
+func connectTo(tb testing.TB, s *embedded.Server, opts ...nats.Option) *rig {
+	tb.Helper()
 	opts = append(opts, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.ReconnectJitter(0, 0))
 	nc, err := nats.Connect(s.ClientURL(), opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	closed := make(chan struct{})
 	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
-	t.Cleanup(func() { nc.Close(); <-closed })
+	tb.Cleanup(func() { nc.Close(); <-closed })
 	js, err := jetstream.New(nc)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &rig{s, nc, js}
 }
 
-func (r *rig) stream(t testing.TB, change func(*jetstream.StreamConfig)) {
-	t.Helper()
+func (r *rig) stream(tb testing.TB, change func(*jetstream.StreamConfig)) {
+	tb.Helper()
 	c := streamConfig()
 	if change != nil {
 		change(&c)
 	}
-	if _, err := r.js.CreateStream(t.Context(), c); err != nil {
-		t.Fatal(err)
+	if _, err := r.js.CreateStream(tb.Context(), c); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func (r *rig) publisher(t testing.TB, o ingest.Options) *ingest.Publisher {
-	t.Helper()
+func (r *rig) publisher(tb testing.TB, o ingest.Options) *ingest.Publisher {
+	tb.Helper()
 	o.Conn = r.conn
 	p, err := ingest.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := p.Close(ctx); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return p
 }
 
 // stored are the messages of the stream, oldest first.
-func (r *rig) stored(t testing.TB) []*jetstream.RawStreamMsg {
-	t.Helper()
-	s, err := r.js.Stream(t.Context(), streamName)
+func (r *rig) stored(tb testing.TB) []*jetstream.RawStreamMsg {
+	tb.Helper()
+	s, err := r.js.Stream(tb.Context(), streamName)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	state := s.CachedInfo().State
 	var all []*jetstream.RawStreamMsg
 	for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
-		m, err := s.GetMsg(t.Context(), seq)
+		m, err := s.GetMsg(tb.Context(), seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all = append(all, m)
 	}
@@ -117,15 +117,15 @@ func rec(tenant string, n int) []byte {
 	return fmt.Appendf(nil, `{"id":"gen-%d","tenant":%q,"created_at":"2026-01-31T23:59:59Z","model":"m"}`, n, tenant)
 }
 
-func port(t testing.TB, rawURL string) int {
-	t.Helper()
+func port(tb testing.TB, rawURL string) int {
+	tb.Helper()
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n, err := strconv.Atoi(u.Port())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return n
 }

@@ -22,8 +22,8 @@ type got struct {
 	Long bool
 }
 
-func readAll(t testing.TB, r *intake.Reader) []got {
-	t.Helper()
+func readAll(tb testing.TB, r *intake.Reader) []got {
+	tb.Helper()
 	var all []got
 	for {
 		item, ok := r.Next()
@@ -33,7 +33,7 @@ func readAll(t testing.TB, r *intake.Reader) []got {
 		g := got{Line: item.Line, Data: string(item.Data)}
 		var long *intake.TooLong
 		if g.Long = errors.As(item.Err, &long); g.Long && long.Line != item.Line {
-			t.Errorf("item of line %d has an error of line %d", item.Line, long.Line)
+			tb.Errorf("item of line %d has an error of line %d", item.Line, long.Line)
 		}
 		all = append(all, g)
 	}

@@ -81,9 +81,9 @@ type world struct {
 	posthog *posthog
 }
 
-func to(tenant, name string, private bool) *destination.Destination {
+func to(name string, private bool) *destination.Destination {
 	return &destination.Destination{
-		ID: destination.ID{Tenant: tenant, Name: name}, Enabled: true, SamplingRate: 1,
+		ID: destination.ID{Tenant: "acme", Name: name}, Enabled: true, SamplingRate: 1,
 		Protocol: destination.Auto, PrivacyMode: private, APIKey: destination.NewSecret("phc_x"),
 	}
 }
@@ -141,10 +141,10 @@ func rec(tenant, id, more string) string {
 	return fmt.Sprintf(`{"id":%q,"tenant":%q,"created_at":"2026-01-02T03:04:05Z","model":"m"%s}`, id, tenant, more)
 }
 
-func (w *world) publish(t *testing.T, tenant, id, body string) {
+func (w *world) publish(t *testing.T, id, body string) {
 	t.Helper()
 	err := w.conn.Publish(t.Context(), queue.Message{
-		Subject: queue.GenerationSubject(tenant), ID: tenant + "/" + id, Body: []byte(body),
+		Subject: queue.GenerationSubject("acme"), ID: "acme/" + id, Body: []byte(body),
 		Header: map[string][]string{"Traceparent-Not": {"x"}, envelope.HeaderTraceparent: {"00-0123-45-01"}},
 	})
 	if err != nil {
@@ -202,10 +202,10 @@ func (w *world) onlyLetter(t *testing.T) *deadletter.Stored {
 
 func TestDeliveredRecordsAreAcknowledged(t *testing.T) {
 	t.Parallel()
-	w := start(t, queue.DefaultParams(), to("acme", "main", false))
+	w := start(t, queue.DefaultParams(), to("main", false))
 	for i := range 300 {
 		id := fmt.Sprintf("g%d", i)
-		w.publish(t, "acme", id, rec("acme", id, ""))
+		w.publish(t, id, rec("acme", id, ""))
 	}
 	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
 	if events, twice := w.posthog.counts(); events != 300 || twice != 0 || len(w.letters(t)) != 0 {
@@ -222,8 +222,8 @@ func TestWhatCantBeReadIsKeptAsMalformed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := start(t, queue.DefaultParams(), to("acme", "main", false))
-			w.publish(t, "acme", "g1", tt.body)
+			w := start(t, queue.DefaultParams(), to("main", false))
+			w.publish(t, "g1", tt.body)
 			l := w.onlyLetter(t)
 			e := l.Envelope
 			if l.Tenant != "acme" || l.Destination != "" || l.Reason != "malformed" || e.Field != tt.field || e.RecordID != tt.recordID {
@@ -238,8 +238,8 @@ func TestWhatCantBeReadIsKeptAsMalformed(t *testing.T) {
 
 func TestWhatCantBeReadCantBeMadePrivate(t *testing.T) {
 	t.Parallel()
-	w := start(t, queue.DefaultParams(), to("acme", "open", false), to("acme", "private", true))
-	w.publish(t, "acme", "g1", `{"id":"g1","messages":"CANARY"`)
+	w := start(t, queue.DefaultParams(), to("open", false), to("private", true))
+	w.publish(t, "g1", `{"id":"g1","messages":"CANARY"`)
 	l := w.onlyLetter(t)
 	if len(l.Envelope.Body) != 0 || l.Envelope.SHA256 == "" || l.Envelope.Size == 0 || l.Envelope.Replayable() {
 		t.Errorf("got %+v", l.Envelope)
@@ -249,7 +249,7 @@ func TestWhatCantBeReadCantBeMadePrivate(t *testing.T) {
 func TestATenantWithoutDestinationKeepsItsRecords(t *testing.T) {
 	t.Parallel()
 	w := start(t, queue.DefaultParams())
-	w.publish(t, "acme", "g1", rec("acme", "g1", ""))
+	w.publish(t, "g1", rec("acme", "g1", ""))
 	if l := w.onlyLetter(t); l.Reason != "no_destination" || string(l.Envelope.Body) != rec("acme", "g1", "") {
 		t.Errorf("got %+v", l)
 	}
@@ -257,9 +257,9 @@ func TestATenantWithoutDestinationKeepsItsRecords(t *testing.T) {
 
 func TestEachDestinationHasItsOwnFate(t *testing.T) {
 	t.Parallel()
-	w := start(t, queue.DefaultParams(), to("acme", "good", false), to("acme", "bad", false))
+	w := start(t, queue.DefaultParams(), to("good", false), to("bad", false))
 	w.posthog.set("bad", &outcome.Verdict{Action: outcome.Retry, Cause: outcome.ServerError, Status: 503})
-	w.publish(t, "acme", "g1", rec("acme", "g1", ""))
+	w.publish(t, "g1", rec("acme", "g1", ""))
 	await(t, "the good one's event", func() bool { n, _ := w.posthog.counts(); return n == 1 })
 	// The bad one's branch is given back to the queue; then it heals.
 	await(t, "a redelivery", func() bool {
@@ -275,9 +275,9 @@ func TestEachDestinationHasItsOwnFate(t *testing.T) {
 
 func TestAPrivateDestinationsLetterHoldsNoContent(t *testing.T) {
 	t.Parallel()
-	w := start(t, queue.DefaultParams(), to("acme", "private", true))
+	w := start(t, queue.DefaultParams(), to("private", true))
 	w.posthog.set("private", &outcome.Verdict{Action: outcome.Bury, Cause: outcome.DroppedByServer, Status: 200, Detail: "you said CANARY"})
-	w.publish(t, "acme", "g1", rec("acme", "g1", `,"prompt":"CANARY","error":"CANARY","unknown":"CANARY"`))
+	w.publish(t, "g1", rec("acme", "g1", `,"prompt":"CANARY","error":"CANARY","unknown":"CANARY"`))
 	l := w.onlyLetter(t)
 	e := l.Envelope
 	if l.Destination != "private" || l.Reason != "dropped" || e.Status != 200 || e.Attempts != 1 || len(e.Rules) != 1 || e.LastAttempt.IsZero() {
@@ -292,10 +292,10 @@ func TestWithoutRoomForLettersNothingIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	params := queue.DefaultParams()
 	params.DeadQuota = 1
-	w := start(t, params, to("acme", "main", false))
-	w.publish(t, "acme", "g1", "oops 1")
+	w := start(t, params, to("main", false))
+	w.publish(t, "g1", "oops 1")
 	await(t, "the first letter", func() bool { return w.unacknowledged(t) == 0 })
-	w.publish(t, "acme", "g2", "oops 2")
+	w.publish(t, "g2", "oops 2")
 	await(t, "a redelivery", func() bool {
 		c, err := w.conn.JS.Consumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers)
 		return err == nil && c.CachedInfo().NumRedelivered > 0

@@ -97,8 +97,7 @@ func first(values []string) string {
 func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 	l := j.letter(outcome.Malformed, j.message.Data)
 	l.Envelope.Detail = err.Error()
-	var malformed *record.Malformed
-	if errors.As(err, &malformed) {
+	if malformed, ok := errors.AsType[*record.Malformed](err); ok {
 		l.Envelope.Field = malformed.Field
 	}
 	if id, err := record.Identify(j.message.Data); err == nil && len(id.ID) <= record.MaxIDBytes {

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
@@ -133,14 +132,4 @@ func mentions(t *testing.T, err error, words ...string) {
 			t.Errorf("error %v does not mention %q", err, w)
 		}
 	}
-}
-
-func plain(t *testing.T, s *embedded.Server) *nats.Conn {
-	t.Helper()
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
 }

@@ -71,7 +71,7 @@ func (c *Conn) Read(ctx context.Context, p ReadParams, use func(StoredMessage) e
 	return nil
 }
 
-// ErrStop, returned by a callback of Read, ends the reading.
+// ErrStop ends the reading where a callback of Read returns it.
 var ErrStop = errors.New("stop reading")
 
 func readSome(reader jetstream.Consumer, n uint64, use func(StoredMessage) error) (read uint64, err error) {

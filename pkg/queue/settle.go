@@ -21,14 +21,14 @@ const (
 	handBack
 )
 
-// Ack: every branch of the record is done and stored where it belongs.
+// Ack says that every branch of the record is done and stored where it belongs.
 func Ack() Verdict { return Verdict{kind: ack} }
 
-// Again: have it redelivered after a delay. For few messages only: they stay
-// in the consumer's ack window meanwhile.
+// Again has it redelivered after a delay. For few messages only: they stay in
+// the consumer's ack window meanwhile.
 func Again(delay time.Duration) Verdict { return Verdict{kind: again, delay: delay} }
 
-// HandBack: somebody else shall have it, at once.
+// HandBack gives it to somebody else, at once.
 func HandBack() Verdict { return Verdict{kind: handBack} }
 
 // Settle does what the verdict says, once: a later call does nothing. A lease

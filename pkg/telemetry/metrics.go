@@ -13,43 +13,43 @@ import (
 
 // Metrics are a worker's series.
 type Metrics struct {
-	Received    prometheus.Counter
-	Redelivered prometheus.Counter
-	Outcomes    *prometheus.CounterVec // outcome
-	Filtered    *prometheus.CounterVec // reason
-	Dead        *prometheus.CounterVec // reason
-	LetterFailures  prometheus.Counter     // dead letters that could not be written; their records come again
-	Deferred    *prometheus.CounterVec // cause
-	Attempts    *prometheus.CounterVec // path, cause
-	Duration    prometheus.Histogram
-	BatchEvents prometheus.Histogram
-	SentBytes   prometheus.Counter
-	EventBytes  prometheus.Counter
-	Delay       prometheus.Histogram // publish → accepted
-	Dropped     prometheus.Counter   // optional fields left out
-	Unknown     prometheus.Counter
-	Shortened   *prometheus.CounterVec // what: content, distinct_id
+	Received       prometheus.Counter
+	Redelivered    prometheus.Counter
+	Outcomes       *prometheus.CounterVec // outcome
+	Filtered       *prometheus.CounterVec // reason
+	Dead           *prometheus.CounterVec // reason
+	LetterFailures prometheus.Counter     // dead letters that could not be written; their records come again
+	Deferred       *prometheus.CounterVec // cause
+	Attempts       *prometheus.CounterVec // path, cause
+	Duration       prometheus.Histogram
+	BatchEvents    prometheus.Histogram
+	SentBytes      prometheus.Counter
+	EventBytes     prometheus.Counter
+	Delay          prometheus.Histogram // publish → accepted
+	Dropped        prometheus.Counter   // optional fields left out
+	Unknown        prometheus.Counter
+	Shortened      *prometheus.CounterVec // what: content, distinct_id
 }
 
 // New makes the metrics and registers them.
 func New(reg prometheus.Registerer, version string) *Metrics {
 	m := &Metrics{
-		Received:    counter("hogcast_records_received_total", "Deliveries of generation records to this worker, redeliveries included."),
-		Redelivered: counter("hogcast_records_redelivered_total", "Deliveries of records that had been delivered to a worker before."),
-		Outcomes:    vector("hogcast_branches_total", "Branches (one record for one destination) by how they ended.", "outcome"),
-		Filtered:    vector("hogcast_branches_filtered_total", "Filtered branches by reason.", "reason"),
-		Dead:        vector("hogcast_dead_letters_total", "Dead letters written by reason.", "reason"),
-		LetterFailures:  counter("hogcast_dead_letter_failures_total", "Dead letters that could not be written; their records are delivered again."),
-		Deferred:    vector("hogcast_branches_deferred_total", "Branches that were not delivered in time and come again, by the last cause.", "cause"),
-		Attempts:    vector("hogcast_attempts_total", "Requests to destinations by cause of their outcome.", "cause"),
-		Duration:    histogram("hogcast_attempt_duration_seconds", "Time of a request to a destination.", []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}),
-		BatchEvents: histogram("hogcast_attempt_events", "Events in a request.", []float64{1, 2, 5, 10, 25, 50, 75, 100}),
-		SentBytes:   counter("hogcast_attempt_sent_bytes_total", "Bytes of request bodies as sent, compressed."),
-		EventBytes:  counter("hogcast_attempt_body_bytes_total", "Bytes of request bodies before compression."),
-		Delay:       histogram("hogcast_delivery_delay_seconds", "Time from the publish of a record to PostHog's yes.", []float64{.05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 3600, 21600}),
-		Dropped:     counter("hogcast_record_fields_dropped_total", "Optional fields left out of events because they were of the wrong type."),
-		Unknown:     counter("hogcast_record_fields_unknown_total", "Top-level fields of records that are none of the schema's."),
-		Shortened:   vector("hogcast_events_shortened_total", "Events of which a part was shortened to fit PostHog's limits.", "what"),
+		Received:       counter("hogcast_records_received_total", "Deliveries of generation records to this worker, redeliveries included."),
+		Redelivered:    counter("hogcast_records_redelivered_total", "Deliveries of records that had been delivered to a worker before."),
+		Outcomes:       vector("hogcast_branches_total", "Branches (one record for one destination) by how they ended.", "outcome"),
+		Filtered:       vector("hogcast_branches_filtered_total", "Filtered branches by reason.", "reason"),
+		Dead:           vector("hogcast_dead_letters_total", "Dead letters written by reason.", "reason"),
+		LetterFailures: counter("hogcast_dead_letter_failures_total", "Dead letters that could not be written; their records are delivered again."),
+		Deferred:       vector("hogcast_branches_deferred_total", "Branches that were not delivered in time and come again, by the last cause.", "cause"),
+		Attempts:       vector("hogcast_attempts_total", "Requests to destinations by cause of their outcome.", "cause"),
+		Duration:       histogram("hogcast_attempt_duration_seconds", "Time of a request to a destination.", []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}),
+		BatchEvents:    histogram("hogcast_attempt_events", "Events in a request.", []float64{1, 2, 5, 10, 25, 50, 75, 100}),
+		SentBytes:      counter("hogcast_attempt_sent_bytes_total", "Bytes of request bodies as sent, compressed."),
+		EventBytes:     counter("hogcast_attempt_body_bytes_total", "Bytes of request bodies before compression."),
+		Delay:          histogram("hogcast_delivery_delay_seconds", "Time from the publish of a record to PostHog's yes.", []float64{.05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 3600, 21600}),
+		Dropped:        counter("hogcast_record_fields_dropped_total", "Optional fields left out of events because they were of the wrong type."),
+		Unknown:        counter("hogcast_record_fields_unknown_total", "Top-level fields of records that are none of the schema's."),
+		Shortened:      vector("hogcast_events_shortened_total", "Events of which a part was shortened to fit PostHog's limits.", "what"),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hogcast_build_info", Help: "1, with the version as a label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
