@@ -17,8 +17,10 @@ func main() {
 	os.Exit(code)
 }
 
-func run(ctx context.Context, system config.System) int {
-	return config.Run(ctx, config.Program{
+func run(ctx context.Context, system config.System) int { return config.Run(ctx, program(), system) }
+
+func program() config.Program {
+	return config.Program{
 		Name:        "hogcast",
 		Description: "LLM analytics of every tenant of an LLM gateway, in its own PostHog project.",
 		Version:     app.Version,
@@ -27,7 +29,7 @@ hogcast dev --data ./hogcast-data
 hogcast map --pretty record.json
 hogcast setup --nats-url nats://nats:4222 --replicas 3`,
 		CLI: &cli{},
-	}, system)
+	}
 }
 
 type cli struct {

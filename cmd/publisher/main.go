@@ -16,15 +16,17 @@ func main() {
 	os.Exit(code)
 }
 
-func run(ctx context.Context, system config.System) int {
-	return config.Run(ctx, config.Program{
+func run(ctx context.Context, system config.System) int { return config.Run(ctx, program(), system) }
+
+func program() config.Program {
+	return config.Program{
 		Name:        "publisher",
 		Description: "Brings generation records into the queue.",
 		Version:     app.Version,
 		Examples: `publisher send --tenant acme records.ndjson
 tail -F gateway.ndjson | publisher send --tenant acme`,
 		CLI: &cli{},
-	}, system)
+	}
 }
 
 type cli struct {

@@ -21,8 +21,10 @@ func main() {
 	os.Exit(code)
 }
 
-func run(ctx context.Context, system config.System) int {
-	return config.Run(ctx, config.Program{
+func run(ctx context.Context, system config.System) int { return config.Run(ctx, program(), system) }
+
+func program() config.Program {
+	return config.Program{
 		Name:        "worker",
 		Description: "Delivers generation records from NATS JetStream to each tenant's PostHog.",
 		Version:     app.Version,
@@ -30,7 +32,7 @@ func run(ctx context.Context, system config.System) int {
 worker --destinations ./destinations/ --listen 127.0.0.1:8080 --log-level debug
 worker --destinations d.yaml --egress-allow 10.20.0.0/16   # a PostHog of your own`,
 		CLI: &worker{},
-	}, system)
+	}
 }
 
 type worker struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,10 +52,10 @@ func RunDemo(ctx context.Context, c DemoConfig) error {
 	defer func() { _ = os.RemoveAll(data) }()
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	taken := make(chan sandbox.Taken, len(demoRecords))
+	taken := newTakenAll(len(demoRecords))
 	ready := make(chan Dev, 1)
 	c.Dev.Data = data
-	c.Dev.OnEvent = func(t sandbox.Taken) { taken <- t }
+	c.Dev.OnEvent = taken.add
 	c.Dev.Ready = func(d Dev) { ready <- d }
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -70,35 +71,92 @@ func RunDemo(ctx context.Context, c DemoConfig) error {
 	return errors.Join(err, <-ended)
 }
 
-func (c DemoConfig) show(ctx context.Context, dev Dev, taken <-chan sandbox.Taken) error {
+// takenAll gathers the events of so many records, each once.
+type takenAll struct {
+	want int
+	all  chan struct{} // closed when all are there
+
+	mu   sync.Mutex
+	byID map[string]sandbox.Taken // by the record's id
+}
+
+func newTakenAll(want int) *takenAll {
+	return &takenAll{want: want, all: make(chan struct{}), byID: make(map[string]sandbox.Taken)}
+}
+
+// add may be called for one record more than once: delivery is at least once.
+func (a *takenAll) add(t sandbox.Taken) {
+	var ids struct {
+		Span string `json:"$ai_span_id"` // the record's id
+	}
+	if json.Unmarshal(t.Properties, &ids) != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, again := a.byID[ids.Span]
+	a.byID[ids.Span] = t
+	if !again && len(a.byID) == a.want {
+		close(a.all)
+	}
+}
+
+func (a *takenAll) of(id string) (t sandbox.Taken, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, ok = a.byID[id]
+	return t, ok
+}
+
+func (a *takenAll) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.byID)
+}
+
+func (c DemoConfig) show(ctx context.Context, dev Dev, taken *takenAll) error {
 	fmt.Fprintf(c.Out, "NATS, worker and PostHog run in this process.\n  NATS     %s\n  PostHog  %s%s\n\n", dev.NATS, dev.PostHog, sandboxNote(dev))
-	if err := publishDemo(ctx, dev); err != nil {
+	ids, err := publishDemo(ctx, dev)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.Out, "Published %d generation records of tenant %q; each is acknowledged only when PostHog has said yes to it.\n", len(demoRecords), DevTenant)
 	if dev.Real {
 		return c.awaitAccepted(ctx, dev)
 	}
-	for i := range demoRecords {
-		select {
-		case t := <-taken:
-			event := jsontext.Value(t.Properties)
-			if err := event.Indent(jsontext.WithIndentPrefix("  "), jsontext.WithIndent("  ")); err != nil {
-				return fmt.Errorf("demo: %w", err)
-			}
-			fmt.Fprintf(c.Out, "\nEvent %d, as PostHog got it (%s):\n  event        %s\n  uuid         %s\n  distinct_id  %s\n  timestamp    %s\n  properties   %s\n",
-				i+1, t.Path, t.Event, t.UUID, t.DistinctID, t.Timestamp, event)
-		case <-ctx.Done():
-			return fmt.Errorf("demo: %d of %d events arrived: %w", i, len(demoRecords), context.Cause(ctx))
+	select {
+	case <-taken.all:
+	case <-ctx.Done():
+		return fmt.Errorf("demo: %d of %d events arrived: %w", taken.count(), len(demoRecords), context.Cause(ctx))
+	}
+	for i, id := range ids {
+		t, ok := taken.of(id)
+		if !ok {
+			return fmt.Errorf("demo: the event of record %s did not arrive", id)
+		}
+		if err := c.print(i+1, t); err != nil {
+			return err
 		}
 	}
-	fmt.Fprintf(c.Out, `
-All %d records were delivered. Where to look next:
-  hogcast dev --data ./hogcast-data                 the same, kept running
-  hogcast map --pretty FILE                         what becomes of your own records, offline
-  POSTHOG_API_KEY=phc_... make demo                 into a real PostHog project
-`, len(demoRecords))
+	fmt.Fprintf(c.Out, whereNext, len(demoRecords))
 	return nil
+}
+
+const whereNext = `
+All %d records were delivered. Where to look next:
+  make build && bin/hogcast dev --data ./hogcast-data   the same, kept running
+  bin/hogcast map --pretty FILE                         what becomes of your own records, offline
+  POSTHOG_API_KEY=phc_... make demo                     into a real PostHog project
+`
+
+func (c DemoConfig) print(n int, t sandbox.Taken) error {
+	event := jsontext.Value(t.Properties)
+	if err := event.Indent(jsontext.WithIndentPrefix("  "), jsontext.WithIndent("  ")); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	_, err := fmt.Fprintf(c.Out, "\nEvent %d, as PostHog got it (%s):\n  event        %s\n  uuid         %s\n  distinct_id  %s\n  timestamp    %s\n  properties   %s\n",
+		n, t.Path, t.Event, t.UUID, t.DistinctID, t.Timestamp, event)
+	return err
 }
 
 func sandboxNote(dev Dev) string {
@@ -108,19 +166,22 @@ func sandboxNote(dev Dev) string {
 	return "  (a stand-in; set POSTHOG_API_KEY for a real project)"
 }
 
-func publishDemo(ctx context.Context, dev Dev) error {
+// publishDemo returns the ids of what it published, in order.
+func publishDemo(ctx context.Context, dev Dev) ([]string, error) {
 	p, err := ingest.New(ingest.Options{Conn: dev.Conn.NATS, Tenant: DevTenant})
 	if err != nil {
-		return fmt.Errorf("demo: %w", err)
+		return nil, fmt.Errorf("demo: %w", err)
 	}
 	now := time.Now().UTC()
+	ids := make([]string, len(demoRecords))
 	for i, fields := range demoRecords {
-		record := fmt.Sprintf(`{"id":"demo-%d-%d","created_at":%q,%s}`, now.UnixMilli(), i+1, now.Format(time.RFC3339Nano), fields)
+		ids[i] = fmt.Sprintf("demo-%d-%d", now.UnixMilli(), i+1)
+		record := fmt.Sprintf(`{"id":%q,"created_at":%q,%s}`, ids[i], now.Format(time.RFC3339Nano), fields)
 		if err := p.Publish(ctx, []byte(record)); err != nil {
-			return errors.Join(fmt.Errorf("demo: publishing: %w", err), p.Close(ctx))
+			return nil, errors.Join(fmt.Errorf("demo: publishing: %w", err), p.Close(ctx))
 		}
 	}
-	return p.Close(ctx)
+	return ids, p.Close(ctx)
 }
 
 // awaitAccepted waits until the queue is empty. A project key can't read

@@ -22,8 +22,10 @@ const MaxFileBytes = 64 << 20
 // Loaded is what a file, or a folder of files, holds.
 type Loaded struct {
 	Destinations []*destination.Destination
-	// Problems condemn an entry each; the others are in Destinations.
+	// Problems condemn the entry that they are about, of which one may have
+	// several; the other entries are in Destinations.
 	Problems []*Problem
+	LeftOut  int // condemned entries
 }
 
 // Load reads a destinations file, or every *.yaml and *.yml of a folder. The
@@ -99,6 +101,7 @@ func soleEntry(path string, root *yaml.Node) (*yaml.Node, error) {
 // a problem of the later one.
 func (l *Loaded) add(one *located, seen map[destination.ID]string) {
 	l.Problems = append(l.Problems, one.problems...)
+	l.LeftOut += one.leftOut
 	for i, d := range one.destinations {
 		where := fmt.Sprintf("%s:%d", one.file, one.lines[i])
 		if first, ok := seen[d.ID]; ok {
@@ -106,6 +109,7 @@ func (l *Loaded) add(one *located, seen map[destination.ID]string) {
 				one.file, one.lines[i],
 				fmt.Sprintf("name: tenant %q has a destination %q already, at %s", d.Tenant, d.Name, first),
 			})
+			l.LeftOut++
 			continue
 		}
 		seen[d.ID] = where
@@ -119,6 +123,7 @@ type located struct {
 	destinations []*destination.Destination
 	lines        []int
 	problems     []*Problem
+	leftOut      int // entries
 }
 
 func parse(file string, data []byte) (*located, error) {
@@ -160,6 +165,7 @@ func (l *located) entry(node *yaml.Node) {
 	d := reader.read()
 	if len(reader.problems) > 0 {
 		l.problems = append(l.problems, reader.problems...)
+		l.leftOut++
 		return
 	}
 	l.destinations = append(l.destinations, d)

@@ -84,7 +84,7 @@ func (f *Files) publish(loaded *Loaded) {
 		f.log.Error("destination left out", zap.String("file", p.File), zap.Int("line", p.Line), zap.String("problem", p.Text))
 	}
 	f.current.Store(destination.NewSet(loaded.Destinations))
-	f.log.Info("destinations in force", zap.Int("destinations", len(loaded.Destinations)), zap.Int("left_out", len(loaded.Problems)))
+	f.log.Info("destinations in force", zap.Int("destinations", len(loaded.Destinations)), zap.Int("left_out", loaded.LeftOut))
 }
 
 // fingerprint sums what the files hold. Where they can't be read, the error's

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/hogcast/hogcast/pkg/config"
+	"github.com/hogcast/hogcast/pkg/embedded"
+	"github.com/hogcast/hogcast/pkg/registry"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	_ = os.Unsetenv("COLUMNS") // help is set to it
+	goleak.VerifyTestMain(m)
+}
+
+// outcome is how a run ended, as its user sees it.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+func runWith(t *testing.T, stdin string, args ...string) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), config.System{Args: args, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs})
+	return outcome{code, out.String(), errs.String()}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
+	}
+}
+
+func TestHelpIsTheGoldenOne(t *testing.T) {
+	for _, command := range []string{"", "map", "setup", "dev", "demo", "sandbox"} {
+		args := strings.Fields(command + " --help")
+		got := runWith(t, "", args...)
+		if got.code != config.ExitOK || !strings.Contains(got.out, "Examples:") {
+			t.Errorf("%s: exit code %d, or no examples", command, got.code)
+		}
+		golden(t, "testdata/help/hogcast"+strings.TrimSuffix("-"+command, "-")+".golden", got.out)
+	}
+}
+
+const example = `{"id":"g1","tenant":"acme","created_at":"2026-01-02T03:04:05Z","model":"openai/gpt-4o","messages":[{"role":"user","content":"Recommend a product..."}],"user":"user_12345","session_id":"session_abc","trace":{"trace_name":"Product Recommendations","generation_name":"Generate Recommendation","feature":"shopping-assistant","ab_test_group":"variant_b"}}`
+
+func TestMapShowsTheSpecificationsExample(t *testing.T) {
+	t.Parallel()
+	got := runWith(t, example, "map")
+	if got.code != config.ExitOK || got.err != "" || strings.Count(got.out, "\n") != 1 {
+		t.Fatalf("got %+v", got)
+	}
+	for _, want := range []string{
+		`"event":"$ai_generation"`, `"distinct_id":"user_12345"`, `"$ai_session_id":"session_abc"`, `"trace_name":"Product Recommendations"`,
+		`"$ai_span_name":"Generate Recommendation"`, `"metadata_feature":"shopping-assistant"`, `"metadata_ab_test_group":"variant_b"`,
+	} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("no %s in %s", want, got.out)
+		}
+	}
+	for _, not := range []string{"$ai_trace_name", "metadata_trace_name", "metadata_generation_name"} {
+		if strings.Contains(got.out, not) {
+			t.Errorf("%s in %s", not, got.out)
+		}
+	}
+}
+
+func TestMapExitsByWhatItFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	records := file("records.ndjson", example+"\noops\n"+example+"\n")
+	for name, tt := range map[string]struct {
+		stdin string
+		args  []string
+		code  int
+		lines int
+		err   string
+	}{
+		"a bad record among good ones": {"", []string{"map", records}, 1, 2, "line 2: record: not JSON: broken at byte 0\n"},
+		"filtered":                     {example, []string{"map", "--destination", file("off.yaml", "enabled: false\n")}, 0, 0, ""},
+		"a private destination":        {example, []string{"map", "--destination", file("p.yaml", "destinations:\n- tenant: acme\n  privacy_mode: true\n")}, 0, 1, ""},
+		"an unknown key":               {example, []string{"map", "--destination", file("bad.yaml", "tenant: a\ncolour: red\n")}, 2, 0, "bad.yaml:2: colour: unknown key"},
+		"no such file":                 {"", []string{"map", filepath.Join(dir, "none")}, 1, 0, "no such file"},
+		"an unknown flag":              {"", []string{"map", "--colour"}, 2, 0, "unknown flag --colour"},
+		"nothing":                      {"", []string{"map"}, 0, 0, ""},
+	} {
+		got := runWith(t, tt.stdin, tt.args...)
+		if got.code != tt.code || strings.Count(got.out, "\n") != tt.lines || !strings.Contains(got.err, tt.err) || tt.err == "" && got.err != "" {
+			t.Errorf("%s: got %+v", name, got)
+		}
+		if name == "a private destination" && strings.Contains(got.out, "Recommend a product") {
+			t.Errorf("%s: content in %s", name, got.out)
+		}
+	}
+	if got := runWith(t, example, "map", "--pretty"); got.code != 0 || !strings.Contains(got.out, "\n  \"uuid\": ") {
+		t.Errorf("--pretty: got %+v", got)
+	}
+}
+
+func TestDemoDeliversTheSpecificationsExampleFirst(t *testing.T) {
+	t.Parallel()
+	got := runWith(t, "", "demo")
+	if got.code != config.ExitOK {
+		t.Fatalf("got %+v", got)
+	}
+	first, second, found := strings.Cut(got.out, "Event 2,")
+	if !found || !strings.Contains(first, `"metadata_feature": "shopping-assistant"`) || strings.Contains(second, "shopping-assistant") {
+		t.Errorf("the example is not the first event:\n%s", got.out)
+	}
+}
+
+func TestTheExampleOfDestinationsIsGood(t *testing.T) {
+	t.Parallel()
+	loaded, err := registry.Load("../../configs/destinations.example.yaml")
+	if err != nil || len(loaded.Problems) > 0 || len(loaded.Destinations) != 2 {
+		t.Errorf("%v %+v", err, loaded)
+	}
+}
+
+func TestSetupSaysWhatItChangesAndThenNothing(t *testing.T) {
+	t.Parallel()
+	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	args := []string{"setup", "--nats-url", server.ClientURL()}
+	first := runWith(t, "", args...)
+	golden(t, "testdata/setup.golden", first.out)
+	if again := runWith(t, "", args...); first.code != 0 || again.code != 0 || again.out != "nothing to change\n" {
+		t.Errorf("got %+v, then %+v", first, again)
+	}
+	changed := runWith(t, "", append(args, "--tenant-quota", "5")...)
+	if !strings.Contains(changed.out, "stream HOGCAST_GENERATIONS: max_msgs_per_subject 10000000 → 5") {
+		t.Errorf("got %+v", changed)
+	}
+	if got := runWith(t, "", "setup", "--nats-url", "nats://u:SECRET@127.0.0.1:1", "--timeout", "2s"); got.code != 1 || strings.Contains(got.err, "SECRET") {
+		t.Errorf("got %+v", got)
+	}
+	if got := runWith(t, "", "setup", "--replicas", "2"); got.code != 2 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestTheReferenceIsOfTheseFlags(t *testing.T) {
+	golden(t, "../../configs/hogcast.md", config.Reference(program()))
+}
