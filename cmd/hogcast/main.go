@@ -34,6 +34,7 @@ hogcast setup --nats-url nats://nats:4222 --replicas 3`,
 
 type cli struct {
 	Setup   setupCommand   `cmd:"" help:"Create or update streams, consumers and buckets in JetStream."`
+	Dead    deadCommand    `cmd:"" help:"Look at dead letters: what was not delivered, and why."`
 	Map     mapCommand     `cmd:"" help:"Show the events that records become, offline."`
 	Dev     devCommand     `cmd:"" help:"Run NATS, a worker and a stand-in for PostHog in one process."`
 	Demo    demoCommand    `cmd:"" help:"Publish a few records and show them as PostHog gets them."`

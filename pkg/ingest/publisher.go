@@ -208,7 +208,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 	close(p.stopped)
 	p.launches.Wait()
 	p.routines.Wait()
-
+	p.js.CleanupPublisher()
 	close(p.gone)
 	return err
 }

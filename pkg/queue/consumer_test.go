@@ -249,14 +249,7 @@ func TestTheLowestRankThatWaitsIsServed(t *testing.T) {
 	c, _ := ready(t, embedded.Config{}, queue.DefaultParams())
 	low := work(t, c, queue.ConsumerConfig{Rank: 1})
 	high := work(t, c, queue.ConsumerConfig{Rank: 5})
-	workers, err := c.JS.Consumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "all fetchers wait", func() bool {
-		info, err := workers.Info(t.Context())
-		return err == nil && info.NumWaiting == 4
-	})
+	waiting(t, c, 4)
 	for i := range 20 {
 		publish(t, c, "acme", fmt.Sprint(i), []byte("{}"))
 		select {
@@ -301,6 +294,7 @@ func TestADeletedConsumerIsToldOnceAndWaitedFor(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	c, _ := ready(t, embedded.Config{}, queue.DefaultParams())
 	w := work(t, c, queue.ConsumerConfig{Logger: zap.New(core), Fetchers: 1})
+	waiting(t, c, 1)
 	if err := c.JS.DeleteConsumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers); err != nil {
 		t.Fatal(err)
 	}
@@ -393,6 +387,19 @@ func ready(t *testing.T, cfg embedded.Config, p queue.Params) (*queue.Conn, *que
 	c := connect(t, start(t, cfg))
 	setUp(t, c, p)
 	return c, queue.NewWindow(queue.DefaultWindow)
+}
+
+// waiting waits until so many pulls wait at the server.
+func waiting(t *testing.T, c *queue.Conn, pulls int) {
+	t.Helper()
+	workers, err := c.JS.Consumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the fetchers wait", func() bool {
+		info, err := workers.Info(t.Context())
+		return err == nil && info.NumWaiting == pulls
+	})
 }
 
 // worker is a consumer whose deliveries the test settles.
