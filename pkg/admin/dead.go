@@ -101,7 +101,7 @@ func ListDead(ctx context.Context, r *deadletter.Reader, p ListDeadParams) error
 			fmt.Fprintln(table, "SEQUENCE\tTIME\tTENANT\tDESTINATION\tREASON\tRECORD\tDETAIL")
 		}
 		_, err := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Sequence, s.Time.Format(time.RFC3339), dash(s.Tenant),
-			dash(s.Destination), s.Reason, dash(s.Envelope.RecordID), s.Envelope.Detail)
+			dash(s.Destination), s.Reason, dash(s.Envelope.RecordID), detail(s))
 		return err
 	})
 	if err != nil {
@@ -111,6 +111,14 @@ func ListDead(ctx context.Context, r *deadletter.Reader, p ListDeadParams) error
 		fmt.Fprintln(table, "no dead letters match")
 	}
 	return table.Flush()
+}
+
+// detail is what is wrong, with the field where one is at fault.
+func detail(s *deadletter.Stored) string {
+	if s.Envelope.Field != "" {
+		return s.Envelope.Field + ": " + s.Envelope.Detail
+	}
+	return s.Envelope.Detail
 }
 
 func dash(s string) string { return cmp.Or(s, "-") }

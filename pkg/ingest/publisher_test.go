@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/ingest"
@@ -308,6 +309,25 @@ func TestCloseLetsBlockedCallersGo(t *testing.T) {
 	}
 	cancel() // ends what Close waits for
 	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// Not parallel: it looks at all goroutines of the process.
+func TestCloseLeavesNoGoroutineThoughTheConnectionStays(t *testing.T) {
+	r := newRig(t)
+	r.stream(t, nil)
+	before := goleak.IgnoreCurrent()
+	p := r.publisher(t, ingest.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := p.Publish(ctx, rec("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := goleak.Find(before); err != nil {
 		t.Error(err)
 	}
 }

@@ -16,12 +16,17 @@ type endless struct {
 	remaining int
 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *endless) Read(p []byte) (n int, err error) {
 	if e.remaining == 0 {
 		return 0, io.EOF
 	}
-	n := copy(p[:min(len(p), e.remaining)], e.text[e.at:])
-	e.at = (e.at + n) % len(e.text)
+	// Whole buffers: records end anywhere in them.
+	p = p[:min(len(p), e.remaining)]
+	for n < len(p) {
+		copied := copy(p[n:], e.text[e.at:])
+		e.at = (e.at + copied) % len(e.text)
+		n += copied
+	}
 	e.remaining -= n
 	return n, nil
 }

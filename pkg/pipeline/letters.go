@@ -98,7 +98,7 @@ func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 	l := j.letter(outcome.Malformed, j.message.Data)
 	l.Envelope.Detail = err.Error()
 	if malformed, ok := errors.AsType[*record.Malformed](err); ok {
-		l.Envelope.Field = malformed.Field
+		l.Envelope.Field, l.Envelope.Detail = malformed.Field, malformed.Problem
 	}
 	if id, err := record.Identify(j.message.Data); err == nil && len(id.ID) <= record.MaxIDBytes {
 		l.Envelope.RecordID = id.ID
