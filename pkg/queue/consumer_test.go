@@ -308,6 +308,8 @@ func TestADeletedConsumerIsToldOnceAndWaitedFor(t *testing.T) {
 		return n
 	}
 	eventually(t, "told", func() bool { return missing() > 0 })
+	told := time.Now() // and tried again several times since
+	eventually(t, "a second has passed", func() bool { return time.Since(told) > time.Second })
 	setUp(t, c, queue.DefaultParams())
 	publish(t, c, "acme", "1", []byte("{}"))
 	w.Settle(receive(t, w.got, "a delivery from the new consumer"), queue.Ack())
