@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
+	"github.com/hogcast/hogcast/cmd/internal/clitest"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/registry"
@@ -18,10 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestMain(m *testing.M) {
-	_ = os.Unsetenv("COLUMNS") // help is set to it
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { clitest.Main(m, "hogcast", main) }
 
 // outcome is how a run ended, as its user sees it.
 type outcome struct {

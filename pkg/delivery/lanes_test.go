@@ -120,9 +120,8 @@ func TestAHangingLaneStopsNoOther(t *testing.T) {
 	})
 }
 
-func TestALateAlarmOfALaneThatIsGoneTouchesNoOther(t *testing.T) {
+func TestLanesThatComeAndGoFastLoseNothing(t *testing.T) {
 	t.Parallel()
-	// Lanes of one destination come and go while their alarms ring.
 	e, acme := newEnds(), to("acme")
 	config := delivery.DefaultConfig()
 	config.BatchWait, config.BatchEvents = time.Microsecond, 2

@@ -65,8 +65,9 @@ func checkHost(u *url.URL) error {
 		}
 	}
 	if strings.HasPrefix(u.Host, "[") {
-		if _, err := netip.ParseAddr(host); err != nil {
-			return errors.New("endpoint: not an IPv6 address between the brackets")
+		// A zone means something on this machine alone, and breaks the URL.
+		if addr, err := netip.ParseAddr(host); err != nil || addr.Zone() != "" {
+			return errors.New("endpoint: not an IPv6 address, without a zone, between the brackets")
 		}
 		return nil
 	}

@@ -24,7 +24,7 @@ func TestEndpointsAreSchemeAndHostAlone(t *testing.T) {
 		"posthog.example.com", "posthog.example.com:443", "//posthog.example.com", "ftp://x.example", "file:///etc/passwd", "https://",
 		"https://user:SECRET@x.example", "https://SECRET@x.example", "https://x.example/ingest", "https://x.example//", "https://x.example?a=SECRET",
 		"https://x.example#f", "https://x.example?", "https://x.example:0", "https://x.example:99999", "https://x.example:",
-		"https://x example", "https://x.example\n", "https://exämple.com", "https://[::1", "https://[zz]", "https://" + strings.Repeat("a", 300), "US", "javascript:alert(1)", "https://x.example\\@evil.example",
+		"https://x example", "https://x.example\n", "https://exämple.com", "https://[::1", "https://[zz]", "https://[fe80::1%25eth0]", "https://" + strings.Repeat("a", 300), "US", "javascript:alert(1)", "https://x.example\\@evil.example",
 	} {
 		got, err := destination.ParseEndpoint(in)
 		if err == nil {

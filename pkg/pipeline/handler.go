@@ -81,10 +81,10 @@ func (h *Handler) Handle(m *queue.Delivery) {
 	j.expect(len(decisions))
 	for _, d := range decisions {
 		switch {
-		case !d.Deliver():
-			h.leaveOut(j, d)
 		case h.done.has(j, d.Destination.Name):
 			j.finish(branchDone)
+		case !d.Deliver():
+			h.leaveOut(j, d)
 		case d.Destination.Paused:
 			j.finish(branchLater)
 		default:
@@ -128,6 +128,7 @@ func (h *Handler) leaveOut(j *job, d routing.Decision) {
 	if d.End == outcome.Filtered {
 		h.Metrics.Filtered.WithLabelValues(string(d.Filter)).Inc()
 	}
+	h.done.add(j, d.Destination.Name) // a redelivery must not count it again
 	j.finish(branchDone)
 }
 

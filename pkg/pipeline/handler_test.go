@@ -79,6 +79,8 @@ func (r registry) Current() *destination.Set { return r.set }
 type world struct {
 	conn    *queue.Conn
 	posthog *posthog
+	metrics *prometheus.Registry
+	stop    func() // as a worker stops; once
 }
 
 func to(name string, private bool) *destination.Destination {
@@ -104,7 +106,9 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{conn, &posthog{answer: map[string]outcome.Verdict{}, taken: map[string]int{}, seen: make(chan struct{}, 1)}}
+	w := &world{conn: conn, metrics: prometheus.NewRegistry(), posthog: &posthog{
+		answer: map[string]outcome.Verdict{}, taken: map[string]int{}, seen: make(chan struct{}, 1),
+	}}
 	c := delivery.DefaultConfig()
 	c.BatchWait, c.RetryFirst, c.RetryMax = 5*time.Millisecond, 10*time.Millisecond, 50*time.Millisecond
 	dispatcher, err := delivery.New(c, w.posthog)
@@ -117,13 +121,13 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 	}
 	handler := pipeline.New(pipeline.Params{
 		Registry: registry{destination.NewSet(destinations)}, Deliverer: dispatcher, Settler: consumer, Worker: "w1",
-		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(prometheus.NewRegistry(), "test"),
+		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, "test"),
 		MainLaneMax: 300 * time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- consumer.Run(ctx, handler.Handle) }()
-	t.Cleanup(func() {
+	w.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -134,6 +138,7 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 		handler.Wait()
 		consumer.Drain(drain)
 	})
+	t.Cleanup(w.stop)
 	return w
 }
 

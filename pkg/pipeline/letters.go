@@ -100,10 +100,13 @@ func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 	if malformed, ok := errors.AsType[*record.Malformed](err); ok {
 		l.Envelope.Field, l.Envelope.Detail = malformed.Field, malformed.Problem
 	}
-	if id, err := record.Identify(j.message.Data); err == nil && len(id.ID) <= record.MaxIDBytes {
+	id, err := record.Identify(j.message.Data)
+	if err == nil && len(id.ID) <= record.MaxIDBytes {
 		l.Envelope.RecordID = id.ID
 	}
-	if privacy.Withhold(h.Registry.Current().Of(l.Tenant)) {
+	// A record that names another tenant than its subject may be that one's.
+	all := h.Registry.Current()
+	if privacy.Withhold(all.Of(l.Tenant)) || privacy.Withhold(all.Of(id.Tenant)) {
 		l.Envelope.Withhold()
 	}
 	return l

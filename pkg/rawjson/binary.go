@@ -12,10 +12,9 @@ import (
 const bareMin = 128
 
 // stripBinary appends the quoted string s with its base64 data replaced by
-// markers; ok is false where there is none. object is the text that begins
-// with the object in which s stands under key.
-func stripBinary(dst, s, object, key []byte) (out []byte, ok bool) {
-	bare := object != nil && binaryKey(key)
+// markers; ok is false where there is none.
+func stripBinary(dst, s []byte, at place) (out []byte, ok bool) {
+	bare := at.object != nil && binaryKey(at.key)
 	if !bare && !bytes.Contains(s, []byte("base64")) && bytes.IndexByte(s, '\\') < 0 {
 		return dst, false
 	}
@@ -26,8 +25,8 @@ func stripBinary(dst, s, object, key []byte) (out []byte, ok bool) {
 	if !bare || !isBase64(text) {
 		return dst, false
 	}
-	media := siblingMedia(object)
-	if media == "" && len(text) < bareMin && !KeyIs(key, "b64_json") {
+	media := at.object.mediaType()
+	if media == "" && len(text) < bareMin && !KeyIs(at.key, "b64_json") {
 		return dst, false
 	}
 	return AppendString(dst, marker(media, text)), true
@@ -90,9 +89,18 @@ func binaryKey(key []byte) bool {
 // longestBinaryKey is the longest of them, quoted.
 const longestBinaryKey = len(`"file_data"`)
 
-// siblingMedia finds the media type that an object gives for its data.
-func siblingMedia(object []byte) string {
-	for key, value := range Object(object[:containerEnd(object, 0)]) {
+// mediaType finds the media type that an object gives for its data, or "". It
+// looks once, however many data the object holds.
+func (o *object) mediaType() string {
+	if o.media == nil {
+		media := findMedia(o.text[:containerEnd(o.text, 0)])
+		o.media = &media
+	}
+	return *o.media
+}
+
+func findMedia(object []byte) string {
+	for key, value := range Object(object) {
 		if !IsString(value) || len(value) > 100 {
 			continue
 		}

@@ -3,6 +3,7 @@ package rawjson_test
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -140,6 +141,7 @@ func FuzzRewrite(f *testing.F) {
 		if !jsontext.Value(out).IsValid(jsontext.AllowDuplicateNames(true)) {
 			t.Fatalf("%q became %q", value, out)
 		}
+		checkNoDataURL(t, out)
 		after := rawjson.Inspect(out)
 		if after.Unsound || after.Depth > depth {
 			t.Fatalf("%q became %q: %+v", value, out, after)
@@ -153,4 +155,26 @@ func FuzzRewrite(f *testing.F) {
 			}
 		}
 	})
+}
+
+// dataURL is base64 data behind its media type, which has no space.
+var dataURL = regexp.MustCompile(`data:[^\s"'<>()]*;base64,`)
+
+// checkNoDataURL looks through the strings of a value, but not at keys.
+func checkNoDataURL(t *testing.T, value []byte) {
+	t.Helper()
+	switch {
+	case rawjson.IsString(value):
+		if s := rawjson.String(value); dataURL.MatchString(s) {
+			t.Fatalf("a data URL is left: %q", s)
+		}
+	case rawjson.IsArray(value):
+		for element := range rawjson.Array(value) {
+			checkNoDataURL(t, element)
+		}
+	case rawjson.IsObject(value):
+		for _, member := range rawjson.Object(value) {
+			checkNoDataURL(t, member)
+		}
+	}
 }

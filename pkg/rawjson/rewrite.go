@@ -19,7 +19,7 @@ type Rules struct {
 // again only at an object in which it finds bare base64.
 func Rewrite(dst, v []byte, rules Rules) []byte {
 	w := writer{in: v, out: dst, rules: rules}
-	w.value(0, nil, nil)
+	w.value(0, place{})
 	return w.out
 }
 
@@ -31,9 +31,21 @@ type writer struct {
 	rules Rules
 }
 
+// place is where a value stands: under a key of an object, or nowhere.
+type place struct {
+	object *object
+	key    []byte
+}
+
+// object is an object that is being written.
+type object struct {
+	text  []byte  // begins with it
+	media *string // what it says of its data's media type, once looked up
+}
+
 // value writes the value at the cursor. depth is that of the container it
-// stands in; object and key are nil outside an object.
-func (w *writer) value(depth int, object, key []byte) {
+// stands in.
+func (w *writer) value(depth int, at place) {
 	w.at = space(w.in, w.at)
 	if w.at >= len(w.in) {
 		return
@@ -42,12 +54,12 @@ func (w *writer) value(depth int, object, key []byte) {
 	case c == '{' && depth < w.rules.Depth:
 		w.object(depth + 1)
 	case c == '[' && depth < w.rules.Depth:
-		w.array(depth+1, object, key)
+		w.array(depth+1, at)
 	case c == '{' || c == '[':
 		w.at = containerEnd(w.in, w.at)
 		w.out = append(w.out, `"`+Truncated+`"`...)
 	case c == '"':
-		w.text(object, key)
+		w.text(at)
 	case c == '-' || c >= '0' && c <= '9':
 		w.number()
 	default:
@@ -58,7 +70,7 @@ func (w *writer) value(depth int, object, key []byte) {
 }
 
 func (w *writer) object(depth int) {
-	self := w.in[w.at:]
+	self := &object{text: w.in[w.at:]}
 	w.out = append(w.out, '{')
 	w.at = space(w.in, w.at+1)
 	for first := true; w.at < len(w.in) && w.in[w.at] != '}'; first = false {
@@ -70,7 +82,7 @@ func (w *writer) object(depth int) {
 		key := w.in[start:w.at]
 		w.out = append(appendSound(w.out, key), ':')
 		w.at = space(w.in, w.at) + 1
-		w.value(depth, self, key)
+		w.value(depth, place{self, key})
 		w.comma()
 	}
 	w.at++
@@ -79,14 +91,14 @@ func (w *writer) object(depth int) {
 
 // array writes an array; its elements stand under the array's own key, so that
 // a list of images is seen as images.
-func (w *writer) array(depth int, object, key []byte) {
+func (w *writer) array(depth int, at place) {
 	w.out = append(w.out, '[')
 	w.at = space(w.in, w.at+1)
 	for first := true; w.at < len(w.in) && w.in[w.at] != ']'; first = false {
 		if !first {
 			w.out = append(w.out, ',')
 		}
-		w.value(depth, object, key)
+		w.value(depth, at)
 		w.comma()
 	}
 	w.at++
@@ -101,12 +113,12 @@ func (w *writer) comma() {
 	}
 }
 
-func (w *writer) text(object, key []byte) {
+func (w *writer) text(at place) {
 	start := w.at
 	w.at = stringEnd(w.in, w.at)
 	s := w.in[start:w.at]
 	if w.rules.StripBinary {
-		if stripped, ok := stripBinary(w.out, s, object, key); ok {
+		if stripped, ok := stripBinary(w.out, s, at); ok {
 			w.out = stripped
 			return
 		}

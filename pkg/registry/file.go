@@ -4,8 +4,10 @@
 package registry
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -58,11 +60,11 @@ func LoadRules(path string) (*destination.Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, notYAML(path, err)
+	root, err := document(path, data)
+	if err != nil {
+		return nil, err
 	}
-	entry, err := soleEntry(path, &root)
+	entry, err := soleEntry(path, root)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +129,9 @@ type located struct {
 }
 
 func parse(file string, data []byte) (*located, error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, notYAML(file, err)
+	root, err := document(file, data)
+	if err != nil {
+		return nil, err
 	}
 	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("%s: no `destinations:` list in it", file)
@@ -170,6 +172,23 @@ func (l *located) entry(node *yaml.Node) {
 	}
 	l.destinations = append(l.destinations, d)
 	l.lines = append(l.lines, node.Line)
+}
+
+// document reads the one YAML document of a file; a second would be lost
+// silently.
+func document(file string, data []byte) (*yaml.Node, error) {
+	var root, more yaml.Node
+	reader := yaml.NewDecoder(bytes.NewReader(data))
+	if err := reader.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
+		return nil, notYAML(file, err)
+	}
+	switch err := reader.Decode(&more); {
+	case errors.Is(err, io.EOF):
+		return &root, nil
+	case err != nil:
+		return nil, notYAML(file, err)
+	}
+	return nil, fmt.Errorf("%s:%d: a second YAML document; one list of destinations is wanted", file, more.Line)
 }
 
 // notYAML tells where a file breaks; yaml's text names lines, not values.

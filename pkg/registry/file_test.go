@@ -89,7 +89,7 @@ func TestAProblemCondemnsItsEntryAloneAndIsLocated(t *testing.T) {
 
 func TestWhatIsNoDestinationsFileIsAnError(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "\t- x", "- a\n- b", "destination: []", "destinations: 5", "a: [b"} {
+	for _, text := range []string{"", "\t- x", "- a\n- b", "destination: []", "destinations: 5", "a: [b", "destinations: []\n---\ndestinations: []"} {
 		if got, err := load(t, text); err == nil {
 			t.Errorf("%q: got %+v", text, got)
 		}

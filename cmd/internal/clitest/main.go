@@ -1,12 +1,11 @@
 // Package clitest tests the commands as they are typed: scripts
-// (testdata/script/*.txtar) run them as processes of their own, golden files
-// hold their help and their reference page. It is for the tests of cmd/ alone.
+// (testdata/script/*.txtar) run them as processes of their own. It is for the
+// tests of cmd/ alone.
 //
 // The servers that a script starts end with the script.
 package clitest
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -14,9 +13,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 )
-
-//nolint:gochecknoglobals // a flag of the test binary
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // Main is for TestMain: it runs the tests, with the program under its name in
 // the scripts' PATH, and looks for leaked goroutines. It does not return.

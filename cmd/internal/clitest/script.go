@@ -3,6 +3,7 @@ package clitest
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -33,21 +34,24 @@ const patience = 30 * time.Second
 //	nats [setup [QUOTA]]        starts a NATS, URL in $NATS_URL and its address
 //	                            in $NATS_ADDR; sets it up, with a tenant's quota
 //	port NAME...                puts a free port into each variable
-//	ready ADDR                  waits until /readyz says ok
-//	await FILE PATTERN          waits until a line of the file matches
+//	livez ADDR, ready ADDR      waits until /livez or /readyz says ok
+//	await N FILE PATTERN        waits until the file has N matches, or more
 //	term PROGRAM                sends SIGTERM to a program in the background
 //
 // and what the caller adds.
 func Scripts(t *testing.T, more map[string]Command) {
 	t.Helper()
 	commands := map[string]Command{
-		"code": code, "nats": startNATS, "port": freePort, "ready": ready, "await": await, "term": term,
+		"code": code, "nats": startNATS, "port": freePort, "livez": probe("livez"), "ready": probe("readyz"), "await": await, "term": term,
 	}
-	for name, command := range more {
-		commands[name] = command
-	}
+	maps.Copy(commands, more)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"), Cmds: commands, RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			// The race detector holds each process up for a second at its end.
+			env.Setenv("GORACE", "atexit_sleep_ms=10")
+			return nil
+		},
 	})
 }
 
@@ -74,7 +78,8 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 
 func startNATS(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) <= 2 && (len(args) == 0 || args[0] == "setup"), "nats [setup [QUOTA]]")
-	dir := ts.MkAbs(".nats")
+	dir, err := os.MkdirTemp(ts.MkAbs("."), "nats-*") // a script may start several
+	ts.Check(err)
 	server, err := embedded.Start(embedded.Config{StoreDir: dir})
 	ts.Check(err)
 	ts.Defer(server.Stop)
@@ -110,27 +115,32 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func ready(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, len(args) == 1, "ready ADDR")
+func probe(path string) Command {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	poll(ts, "http://"+args[0]+"/readyz never said ok", func() bool {
-		response, err := client.Get("http://" + args[0] + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode == http.StatusOK
-	})
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		usage(ts, neg, len(args) == 1, "livez|ready ADDR")
+		url := "http://" + args[0] + "/" + path
+		poll(ts, url+" never said ok", func() bool {
+			response, err := client.Get(url)
+			if err != nil {
+				return false
+			}
+			_ = response.Body.Close()
+			return response.StatusCode == http.StatusOK
+		})
+	}
 }
 
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, len(args) == 2, "await FILE PATTERN")
-	pattern, err := regexp.Compile("(?m)" + args[1])
+	usage(ts, neg, len(args) == 3, "await N FILE PATTERN")
+	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	file := ts.MkAbs(args[0])
-	poll(ts, args[0]+" never had "+args[1], func() bool {
+	pattern, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	file := ts.MkAbs(args[1])
+	poll(ts, args[1]+" never had enough of "+args[2], func() bool {
 		text, err := os.ReadFile(file)
-		return err == nil && pattern.Match(text)
+		return err == nil && len(pattern.FindAllIndex(text, want)) == want
 	})
 }
 
@@ -153,4 +163,24 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no %s in the background", args[0])
+}
+
+// Create creates a file of the script's that is closed at its end.
+func Create(ts *testscript.TestScript, name string) *os.File {
+	f, err := os.Create(ts.MkAbs(name))
+	ts.Check(err)
+	ts.Defer(func() { _ = f.Close() })
+	return f
+}
+
+// Waiting is how many messages a stream of the script's NATS holds.
+func Waiting(ts *testscript.TestScript, stream string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := queue.Connect(ctx, queue.ConnectConfig{URLs: []string{ts.Getenv("NATS_URL")}})
+	ts.Check(err)
+	defer conn.Close()
+	n, err := queue.Waiting(ctx, conn, stream)
+	ts.Check(err)
+	return strconv.FormatUint(n, 10)
 }

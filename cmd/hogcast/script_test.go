@@ -1,0 +1,86 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hogcast/hogcast/cmd/internal/clitest"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	clitest.Scripts(t, map[string]clitest.Command{
+		"programs": programs, "records": records, "destinations": destinations, "arrived": arrived, "waiting": waiting,
+	})
+}
+
+// programs: builds worker and publisher into the script's PATH.
+func programs(ts *testscript.TestScript, _ bool, _ []string) {
+	bin := ts.MkAbs("bin")
+	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "../worker", "../publisher")
+	if out, err := build.CombinedOutput(); err != nil {
+		ts.Fatalf("%v: %s", err, out)
+	}
+	ts.Setenv("PATH", bin+string(filepath.ListSeparator)+ts.Getenv("PATH"))
+}
+
+// records FILE FROM TO: so many records, by number.
+func records(ts *testscript.TestScript, _ bool, args []string) {
+	f := clitest.Create(ts, args[0])
+	for _, id := range ids(ts, args[1], args[2]) {
+		_, err := f.WriteString(`{"id":"` + id + `","created_at":"2026-01-02T03:04:05Z","model":"m","user":"u",` +
+			`"messages":[{"role":"user","content":"content-canary ` + id + `"}]}` + "\n")
+		ts.Check(err)
+	}
+}
+
+// destinations FILE ADDR: tenant acme's PostHog is at that address.
+func destinations(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := clitest.Create(ts, args[0]).WriteString("destinations:\n  - {tenant: acme, api_key: phc_canary, endpoint: 'http://" + args[1] + "'}\n")
+	ts.Check(err)
+}
+
+// arrived FILE FROM TO: the recording has exactly these records, and their
+// content.
+func arrived(ts *testscript.TestScript, _ bool, args []string) {
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	lines := strings.Count(string(data), "\n")
+	want := ids(ts, args[1], args[2])
+	for _, id := range want {
+		if n := strings.Count(string(data), `"content-canary `+id+`"`); n != 1 {
+			ts.Fatalf("the content of %s is there %d times", id, n)
+		}
+	}
+	if lines != len(want) {
+		ts.Fatalf("%d events, want %d", lines, len(want))
+	}
+}
+
+// waiting STREAM N: the stream holds so many messages.
+func waiting(ts *testscript.TestScript, _ bool, args []string) {
+	stream := map[string]string{"generations": queue.StreamGenerations, "dead": queue.StreamDead}[args[0]]
+	if got := clitest.Waiting(ts, stream); got != args[1] {
+		ts.Fatalf("%s are in %s, want %s", got, stream, args[1])
+	}
+}
+
+// ids are those of the records from one number to another.
+func ids(ts *testscript.TestScript, from, to string) []string {
+	first, err := strconv.Atoi(from)
+	ts.Check(err)
+	last, err := strconv.Atoi(to)
+	ts.Check(err)
+	var all []string
+	for n := first; n <= last; n++ {
+		all = append(all, "record-"+strconv.Itoa(n))
+	}
+	return all
+}

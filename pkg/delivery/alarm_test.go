@@ -1,0 +1,53 @@
+package delivery
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/outcome"
+)
+
+type sendNothing struct{}
+
+func (sendNothing) Send(_ context.Context, _ *destination.Destination, batch []*event.Event) []outcome.Verdict {
+	return make([]outcome.Verdict, len(batch))
+}
+
+// An alarm that rings while its lane goes must not take away the next lane of
+// the same destination, whose items nobody would wait for.
+func TestALateAlarmOfALaneThatIsGoneTouchesNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, err := New(DefaultConfig(), sendNothing{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := destination.ID{Tenant: "acme", Name: "main"}
+		item := &Item{To: &destination.Destination{ID: id}, Event: &event.Event{}, Done: func(Result) {}}
+		d.Submit(item)
+		d.mu.Lock()
+		gone := d.lanes[id]
+		alarm := gone.timer
+		<-time.After(d.config.BatchWait) // now the alarm rings, and waits for mu
+		if alarm.Stop() {
+			t.Fatal("the alarm did not ring: the test tests nothing")
+		}
+		gone.items, gone.bytes = nil, 0
+		d.plan(gone)
+		next := newLane(id, d.config)
+		next.add(item)
+		d.lanes[id] = next
+		d.mu.Unlock()
+		synctest.Wait()
+		d.mu.Lock()
+		if d.lanes[id] != next {
+			t.Error("the next lane is not there any more")
+		}
+		d.mu.Unlock()
+		d.Stop(t.Context())
+	})
+}
