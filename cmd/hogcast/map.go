@@ -45,11 +45,27 @@ func (c *mapCommand) Run(ctx context.Context, system *config.System) error {
 	}
 	defer func() { _ = in.Close() }()
 	p.In = in
-	result, err := admin.Map(ctx, p)
+	result, err := interruptible(ctx, p)
 	if err == nil && result.Bad > 0 {
 		return &config.ExitError{Code: config.ExitFailed} // each was reported
 	}
 	return err
+}
+
+// interruptible maps until it is done or told to stop: a read from a terminal
+// or pipe can't be broken off, so it is left behind, and the process ends.
+func interruptible(ctx context.Context, p admin.MapParams) (result admin.MapResult, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		result, err = admin.Map(ctx, p)
+	}()
+	select {
+	case <-done:
+		return result, err
+	case <-ctx.Done():
+		return admin.MapResult{}, context.Cause(ctx)
+	}
 }
 
 func open(file string, stdin io.Reader) (io.ReadCloser, error) {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -42,7 +44,8 @@ func Map(ctx context.Context, p MapParams) (MapResult, error) {
 			ID: destination.ID{Name: destination.DefaultName}, Enabled: true, SamplingRate: 1,
 		}
 	}
-	reader := intake.NewReader(p.In, intake.Options{})
+	// What is mapped is out before a read that may wait for the next record.
+	reader := intake.NewReader(flushFirst{p.In, m.out}, intake.Options{})
 	for ctx.Err() == nil {
 		item, ok := reader.Next()
 		if !ok {
@@ -61,6 +64,19 @@ func Map(ctx context.Context, p MapParams) (MapResult, error) {
 	return m.result, context.Cause(ctx)
 }
 
+// flushFirst writes out what is buffered before each read.
+type flushFirst struct {
+	in  io.Reader
+	out *bufio.Writer
+}
+
+func (f flushFirst) Read(p []byte) (int, error) {
+	if err := f.out.Flush(); err != nil {
+		return 0, err
+	}
+	return f.in.Read(p)
+}
+
 type mapper struct {
 	MapParams
 	out    *bufio.Writer
@@ -75,8 +91,8 @@ func (m *mapper) item(item intake.Item) error {
 		// What is mapped stands before the report of what is not.
 		return errors.Join(m.out.Flush(), m.report(item.Line, err.Error()))
 	}
-	for _, path := range r.Dropped {
-		if err := m.report(item.Line, "warning: "+path+": of the wrong type; left out"); err != nil {
+	for _, path := range r.Dropped[:min(len(r.Dropped), maxWarnings)] {
+		if err := m.report(item.Line, "warning: "+oneLine(path)+": of the wrong type; left out"); err != nil {
 			return err
 		}
 	}
@@ -93,9 +109,22 @@ func (m *mapper) item(item intake.Item) error {
 	return m.write(privacy.Apply(r, privacy.RulesOf(&rules)))
 }
 
+// maxWarnings bounds the warnings about one record.
+const maxWarnings = 20
+
+// oneLine keeps a name of the record's from looking like a report of ours.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
 func (m *mapper) decode(item intake.Item) (*record.Record, error) {
 	if item.Err != nil {
-		return nil, item.Err
+		return nil, &record.Malformed{Field: "record", Problem: item.Err.Error()}
 	}
 	return record.Decode(item.Data)
 }

@@ -26,6 +26,9 @@ func stripBinary(dst, s []byte, at place) (out []byte, ok bool) {
 		return dst, false
 	}
 	media := at.object.mediaType()
+	if strings.HasPrefix(media, "text/") {
+		return dst, false // a document that says that it is text
+	}
 	if media == "" && len(text) < bareMin && !KeyIs(at.key, "b64_json") {
 		return dst, false
 	}

@@ -264,23 +264,28 @@ func (d *decoder) group(kind, key string) {
 // maxGroups bounds the search for duplicates; PostHog itself knows five types.
 const maxGroups = 32
 
-// bareURL cuts user info, query and fragment from a URL: keys travel there.
+// bareURL cuts user info, query and fragment from a URL: keys travel there. One
+// in which an @ is left, so that it may still hold user info, is left out.
 func bareURL(s string) string {
 	if i := strings.IndexAny(s, "?#"); i >= 0 {
 		s = s[:i]
 	}
-	scheme, rest, found := strings.Cut(s, "//")
-	if !found {
-		scheme, rest = "", s
-	} else {
-		scheme += "//"
+	from := 0 // of the authority
+	if i := strings.IndexAny(s, `/\`); i > 0 && s[i-1] == ':' {
+		from = i
 	}
-	authority, path := rest, ""
-	if i := strings.IndexAny(rest, `/\`); i >= 0 {
-		authority, path = rest[:i], rest[i:]
+	for from < len(s) && (s[from] == '/' || s[from] == '\\') {
+		from++
+	}
+	scheme, authority, path := s[:from], s[from:], ""
+	if i := strings.IndexAny(authority, `/\`); i >= 0 {
+		authority, path = authority[:i], authority[i:]
 	}
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		authority = authority[i+1:]
+	}
+	if strings.Contains(path, "@") {
+		return ""
 	}
 	return scheme + authority + path
 }

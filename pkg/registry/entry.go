@@ -106,9 +106,9 @@ func (e *entryReader) member(d *destination.Destination, keys *keySources, key s
 func (e *entryReader) keyFilter(f *destination.KeyFilter, key string, v *yaml.Node) bool {
 	switch key {
 	case "include":
-		e.decode("api_keys.include", v, &f.Include, "a list of strings")
+		f.Include = e.strings("api_keys.include", v)
 	case "exclude":
-		e.decode("api_keys.exclude", v, &f.Exclude, "a list of strings")
+		f.Exclude = e.strings("api_keys.exclude", v)
 	default:
 		return false
 	}
@@ -154,6 +154,24 @@ func (e *entryReader) decode(key string, v *yaml.Node, into any, want string) {
 		// yaml's own error repeats the value.
 		e.fail(v, "%s: not %s", key, want)
 	}
+}
+
+// strings reads a list. An empty element is refused: dropped, it would leave a
+// filter that filters nothing.
+func (e *entryReader) strings(key string, v *yaml.Node) []string {
+	if v.Kind != yaml.SequenceNode {
+		e.fail(v, "%s: not a list of strings", key)
+		return nil
+	}
+	list := make([]string, 0, len(v.Content))
+	for _, item := range v.Content {
+		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" || item.Value == "" {
+			e.fail(item, "%s: not a list of strings", key)
+			continue
+		}
+		list = append(list, item.Value)
+	}
+	return list
 }
 
 // apiKey reads the key from the one place that is given.

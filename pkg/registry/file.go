@@ -90,6 +90,9 @@ func soleEntry(path string, root *yaml.Node) (*yaml.Node, error) {
 		if top.Content[i].Value != "destinations" {
 			continue
 		}
+		if len(top.Content) > 2 {
+			return nil, fmt.Errorf("%s:%d: nothing else may stand beside `destinations:`", path, top.Line)
+		}
 		list := top.Content[i+1]
 		if list.Kind != yaml.SequenceNode || len(list.Content) != 1 {
 			return nil, fmt.Errorf("%s:%d: destinations: exactly one is wanted here", path, list.Line)

@@ -91,6 +91,10 @@ func traceID(r *record.Record) string {
 		return rawjson.String(v)
 	case rawjson.IsNumber(v):
 		return string(v)
+	default:
+		if _, ok := rawjson.Bool(v); ok {
+			return string(v)
+		}
 	}
 	return ""
 }
