@@ -4,6 +4,7 @@
 package mapping
 
 import (
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/hogcast/hogcast/pkg/event"
@@ -43,10 +44,22 @@ type Notes struct {
 // Map makes the event of a record for one destination. Privacy rules have
 // been applied to the record before.
 func Map(r *record.Record, destination string) (*event.Event, Notes) {
-	var notes Notes
+	e, p, notes := build(r, destination)
+	if e.Size() > event.MaxBytes {
+		// White space costs nobody his content.
+		e, p, notes = build(compact(r), destination)
+	}
+	if e.Size() > event.MaxBytes {
+		notes.Truncated = true
+		e.Properties = p.shorten(e.Size() - event.MaxBytes)
+	}
+	return e, notes
+}
+
+// build makes the event whatever its size.
+func build(r *record.Record, destination string) (*event.Event, *properties, Notes) {
 	t := readTrace(r)
 	who := identify(r, t.id)
-	notes.DistinctIDShortened = who.shortened
 	e := &event.Event{
 		UUID:       uuid.NewSHA1(namespace, []byte(r.Tenant+"/"+destination+"/"+r.ID)).String(),
 		Name:       event.Generation,
@@ -57,7 +70,7 @@ func Map(r *record.Record, destination string) (*event.Event, Notes) {
 	if r.Embedding {
 		e.Name = event.Embedding
 	}
-	p := properties{out: make([]byte, 0, sizeHint(r))}
+	p := &properties{out: make([]byte, 0, sizeHint(r))}
 	p.open()
 	p.ids(r, &t)
 	p.model(r)
@@ -68,11 +81,22 @@ func Map(r *record.Record, destination string) (*event.Event, Notes) {
 	p.dropped(r.Dropped)
 	p.content(r)
 	e.Properties = p.close()
-	if e.Size() > event.MaxBytes {
-		notes.Truncated = true
-		e.Properties = p.shorten(e.Size() - event.MaxBytes)
+	return e, p, Notes{DistinctIDShortened: who.shortened}
+}
+
+// compact returns the record with its raw values free of white space.
+func compact(r *record.Record) *record.Record {
+	c := *r
+	for _, v := range []*record.Value{&c.Messages, &c.Choices, &c.Tools, &c.Trace, &c.TraceOdd} {
+		if *v == nil {
+			continue
+		}
+		packed := v.Clone()
+		if packed.Compact(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) == nil {
+			*v = packed
+		}
 	}
-	return e, notes
+	return &c
 }
 
 // sizeHint is about the size of the properties, so that they grow once at most.

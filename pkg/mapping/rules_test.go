@@ -287,3 +287,12 @@ func TestWhateverIsTooLargeTheEventFits(t *testing.T) {
 		})
 	}
 }
+
+func TestWhiteSpaceCostsNoContent(t *testing.T) {
+	t.Parallel()
+	padded := strings.TrimSuffix(strings.Repeat(`{"role": "user",`+strings.Repeat(" ", 400)+`"content": "hi"},`, 2000), ",")
+	e, notes := mapRecord(t, recordWith(`"messages":[`+padded+`]`), false)
+	if notes.Truncated || strings.Contains(string(e.Properties), "[truncated]") || e.Size() > event.MaxBytes {
+		t.Errorf("truncated %t, %d bytes", notes.Truncated, e.Size())
+	}
+}

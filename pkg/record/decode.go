@@ -239,15 +239,58 @@ func checkID(id string) string {
 	return ""
 }
 
-// parseTime reads RFC 3339 strictly; the result is UTC, in the years 0–9999.
+// parseTime reads RFC 3339 strictly; the result is UTC, in the years 0–9999. A
+// leap second is the first of the next minute.
 func parseTime(s string) (time.Time, error) {
+	text := []byte(strings.ToUpper(s))
+	leap := len(text) > 19 && string(text[17:19]) == "60"
+	if leap {
+		copy(text[17:19], "59")
+	}
 	var t time.Time
-	if err := t.UnmarshalText([]byte(strings.ToUpper(s))); err != nil {
+	if !isRFC3339(text) || t.UnmarshalText(text) != nil {
 		return t, &Malformed{"created_at", "not RFC 3339, such as 2026-01-31T23:59:59.123Z"}
 	}
-	t = t.UTC()
+	if t = t.UTC(); leap {
+		t = t.Add(time.Second)
+	}
 	if y := t.Year(); y < 0 || y > 9999 {
 		return t, &Malformed{"created_at", "not in the years 0–9999"}
 	}
 	return t, nil
+}
+
+// isRFC3339 checks the form alone, which the standard library is lenient about
+// in places; the numbers are its business.
+func isRFC3339(s []byte) bool {
+	const form = "0000-00-00T00:00:00"
+	if len(s) <= len(form) || !hasForm(s[:len(form)], form) {
+		return false
+	}
+	rest := s[len(form):]
+	if rest[0] == '.' {
+		n := 1
+		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
+			n++
+		}
+		if n == 1 {
+			return false
+		}
+		rest = rest[n:]
+	}
+	return string(rest) == "Z" || (hasForm(rest, "+00:00") || hasForm(rest, "-00:00")) && string(rest[1:3]) < "24" && string(rest[4:6]) < "60"
+}
+
+// hasForm compares with a form in which 0 stands for any digit.
+func hasForm(s []byte, form string) bool {
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(form) {
+		digit := s[i] >= '0' && s[i] <= '9'
+		if form[i] == '0' && !digit || form[i] != '0' && s[i] != form[i] {
+			return false
+		}
+	}
+	return true
 }

@@ -56,6 +56,9 @@ func TestWhatCondemnsARecordIsNamed(t *testing.T) {
 		{"tenant of 65 bytes", without("tenant", `"`+strings.Repeat("x", 65)+`"`), "tenant"},
 		{"created_at as a date", without("created_at", `"2026-01-02"`), "created_at"},
 		{"created_at without zone", without("created_at", `"2026-01-02T03:04:05"`), "created_at"},
+		{"created_at with one digit of hours", without("created_at", `"2026-01-02T3:04:05Z"`), "created_at"},
+		{"created_at with a comma", without("created_at", `"2026-01-02T03:04:05,5Z"`), "created_at"},
+		{"created_at with an offset of a day", without("created_at", `"2026-01-02T03:04:05+24:00"`), "created_at"},
 		{"created_at of no day", without("created_at", `"2026-02-30T03:04:05Z"`), "created_at"},
 		{"created_at beyond the year 9999", without("created_at", `"9999-12-31T23:59:59-01:00"`), "created_at"},
 	}
@@ -89,6 +92,7 @@ func TestWhatIsUnusualButFitPasses(t *testing.T) {
 		"id in other scripts":       without("id", `"ген-é-漢"`),
 		"tenant of 64 bytes":        without("tenant", `"`+strings.Repeat("x", 64)+`"`),
 		"lower case t and z":        without("created_at", `"2026-01-02t03:04:05.123456789z"`),
+		"a leap second":             without("created_at", `"2016-12-31T23:59:60Z"`),
 		"an offset":                 without("created_at", `"2026-01-02T03:04:05+05:30"`),
 		"the year 1":                without("created_at", `"0001-01-01T00:00:00Z"`),
 		"white space around":        " \r\n{" + good + "} \n",
