@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/hogcast/hogcast/pkg/app"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/destination"
@@ -61,7 +59,7 @@ func (c *devCommand) Run(ctx context.Context, system *config.System) error {
 	}
 	dev := app.DevConfig{
 		Data: c.Data, NATSPort: c.NATSPort, SandboxListen: c.Sandbox, Listen: c.Listen, Version: app.Version,
-		Logger:  config.NewLogger(c.Log, system.Stderr, isTerminal(system.Stderr)),
+		Logger:  config.NewLogger(c.Log, system.Stderr, config.IsTerminal(system.Stderr)),
 		OnEvent: func(t sandbox.Taken) { printTaken(system.Stdout, t) },
 		Ready:   func(d app.Dev) { c.greet(system.Stdout, d) },
 	}
@@ -112,9 +110,4 @@ func (c *demoCommand) Run(ctx context.Context, system *config.System) error {
 		return err
 	}
 	return app.RunDemo(ctx, demo)
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

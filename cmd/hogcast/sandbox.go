@@ -29,7 +29,7 @@ hogcast sandbox --fault '503x3,hang=5s' --disable-v1`
 // Run serves until it is told to stop.
 func (c *sandboxCommand) Run(ctx context.Context, system *config.System) error {
 	conf := sandbox.Config{
-		Logger: config.NewLogger(c.Log, system.Stderr, isTerminal(system.Stderr)), DisableV1: c.DisableV1, DisableAI: c.DisableV1, KnownKeys: c.KnownKeys,
+		Logger: config.NewLogger(c.Log, system.Stderr, config.IsTerminal(system.Stderr)), DisableV1: c.DisableV1, DisableAI: c.DisableV1, KnownKeys: c.KnownKeys,
 		KeepNone: true, // a process that runs for long keeps its events in the file
 	}
 	switch c.Record {

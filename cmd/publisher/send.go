@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/hogcast/hogcast/pkg/admin"
 	"github.com/hogcast/hogcast/pkg/app"
@@ -52,7 +51,7 @@ func (c *sendCommand) Run(ctx context.Context, system *config.System, sources *c
 	}
 	defer func() { _ = in.Close() }()
 	nats.Name = "hogcast publisher"
-	nats.Logger = config.NewLogger(c.Log, system.Stderr, isTerminal(system.Stderr))
+	nats.Logger = config.NewLogger(c.Log, system.Stderr, config.IsTerminal(system.Stderr))
 	conn, err := queue.Connect(ctx, nats)
 	if err != nil {
 		return err
@@ -95,12 +94,7 @@ func (c *sendCommand) open(system *config.System) (io.ReadCloser, int64, error) 
 // bar shows what has been read, on a terminal only.
 func (c *sendCommand) bar(system *config.System, size int64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(size,
-		progressbar.OptionSetWriter(system.Stderr), progressbar.OptionSetVisibility(!c.Quiet && isTerminal(system.Stderr)),
+		progressbar.OptionSetWriter(system.Stderr), progressbar.OptionSetVisibility(!c.Quiet && config.IsTerminal(system.Stderr)),
 		progressbar.OptionSetDescription("publishing"), progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(),
 		progressbar.OptionThrottle(100*time.Millisecond))
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/hogcast/hogcast/pkg/app"
 	"github.com/hogcast/hogcast/pkg/config"
 )
@@ -64,7 +62,7 @@ func (w *worker) Run(ctx context.Context, system *config.System, sources *config
 		NATS: nats, Destinations: w.Destinations, Listen: w.Listen, EgressAllow: allow,
 		Window: int64(w.Window), MainLaneMax: w.MainLaneMax, RequestTimeout: w.RequestTimeout,
 		DrainTimeout: w.DrainTimeout, Name: w.Name, Version: app.Version,
-		Logger: config.NewLogger(w.Log, system.Stderr, isTerminal(system.Stderr)),
+		Logger: config.NewLogger(w.Log, system.Stderr, config.IsTerminal(system.Stderr)),
 	}
 	if c.Listen == "-" {
 		c.Listen = ""
@@ -90,9 +88,4 @@ func prefixes(texts []string) ([]netip.Prefix, error) {
 		out = append(out, p.Masked())
 	}
 	return out, nil
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -106,7 +106,7 @@ func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 	}
 	// A record that names another tenant than its subject may be that one's.
 	all := h.Registry.Current()
-	if privacy.Withhold(all.Of(l.Tenant)) || privacy.Withhold(all.Of(id.Tenant)) {
+	if all.AnyPrivate(l.Tenant) || all.AnyPrivate(id.Tenant) {
 		l.Envelope.Withhold()
 	}
 	return l

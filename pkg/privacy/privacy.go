@@ -141,14 +141,3 @@ func code(s string) string {
 	}
 	return s
 }
-
-// Withhold reports whether a record that can't be read must not be kept: what
-// can't be read can't be made private.
-func Withhold(destinations []*destination.Destination) bool {
-	for _, d := range destinations {
-		if d.PrivacyMode {
-			return true
-		}
-	}
-	return false
-}

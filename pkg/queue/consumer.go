@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -170,7 +169,7 @@ func (c *Consumer) Heartbeats(ctx context.Context) {
 // fetchAll is one fetcher: room first, then a pull for no more than the room.
 // It ends with its last pull, at most fetchWait after ctx.
 func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, handle func(*Delivery)) {
-	pause := fetchBackoff()
+	pause := publishBackoff()
 	var told string
 	for ctx.Err() == nil {
 		limit := int(c.config.Conn.NATS.MaxPayload()) + headerRoom
@@ -305,11 +304,4 @@ func (c *Consumer) Stats() Stats {
 		HandedBack: c.stats.handedBack.Load(), Abandoned: c.stats.abandoned.Load(), Failed: c.stats.failed.Load(),
 		InHand: inHand,
 	}
-}
-
-// fetchBackoff is for a NATS or consumer that is away; it has no end.
-func fetchBackoff() backoff.BackOff {
-	b := publishBackoff()
-	b.Reset()
-	return b
 }
