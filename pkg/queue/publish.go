@@ -60,14 +60,19 @@ func (c *Conn) Publish(ctx context.Context, m Message) error {
 	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+1), Data: m.Body}
 	maps.Copy(msg.Header, m.Header)
 	msg.Header.Set(jetstream.MsgIDHeader, m.ID)
+	return c.store(ctx, msg)
+}
+
+// store publishes until it is stored, or never will be, or ctx ends.
+func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
 	// The subject does not count; the rest does, headers included.
 	size := int64(msg.Size() - len(msg.Subject))
 	if limit := c.NATS.MaxPayload(); size > limit && limit > 0 {
-		return fmt.Errorf("publishing to %s: %w: %d bytes; max_payload is %d", m.Subject, ErrTooLarge, size, limit)
+		return fmt.Errorf("publishing to %s: %w: %d bytes; max_payload is %d", msg.Subject, ErrTooLarge, size, limit)
 	}
 	release, err := c.room.acquire(ctx, size)
 	if err != nil {
-		return fmt.Errorf("publishing to %s: waiting for room: %w", m.Subject, err)
+		return fmt.Errorf("publishing to %s: waiting for room: %w", msg.Subject, err)
 	}
 	defer release()
 	var last error // of an attempt that ctx did not cut short
@@ -82,9 +87,9 @@ func (c *Conn) Publish(ctx context.Context, m Message) error {
 	case err == nil:
 		return nil
 	case isFinal(err):
-		return fmt.Errorf("publishing to %s: %w", m.Subject, err)
+		return fmt.Errorf("publishing to %s: %w", msg.Subject, err)
 	}
-	return fmt.Errorf("publishing to %s: %w: %w; last: %w", m.Subject, ErrUnavailable, context.Cause(ctx), last)
+	return fmt.Errorf("publishing to %s: %w: %w; last: %w", msg.Subject, ErrUnavailable, context.Cause(ctx), last)
 }
 
 // attempt publishes once. What trying again can't change is permanent.
