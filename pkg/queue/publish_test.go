@@ -154,6 +154,7 @@ func TestAServerRestartInTheMiddleLosesNothing(t *testing.T) {
 	s.Stop()
 	start(t, cfg)
 	publishing.Wait()
+	eventually(t, "connected again", c.Connected)
 	if got := state(t, c, queue.StreamGenerations).Msgs; got != publishers*each {
 		t.Errorf("%d messages, want %d: each once", got, publishers*each)
 	}

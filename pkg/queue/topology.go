@@ -57,16 +57,65 @@ func HeldSubject(tenant, destination string) string {
 	return prefixHeld + tenant + "." + destination
 }
 
-// HeldHostSubject is where a destination's held branches are while its endpoint
-// host fails for many.
-func HeldHostSubject(host, tenant, destination string) string {
+// HostToken stands for an endpoint's host in subjects and keys.
+func HostToken(host string) string {
 	sum := sha256.Sum256([]byte(host))
-	return prefixHeldHost + hex.EncodeToString(sum[:8]) + "." + tenant + "." + destination
+	return hex.EncodeToString(sum[:8])
+}
+
+// HeldHostSubject is where a destination's held branches are while its endpoint
+// host, given by its token, fails for many.
+func HeldHostSubject(hostToken, tenant, destination string) string {
+	return prefixHeldHost + hostToken + "." + tenant + "." + destination
+}
+
+// HeldHostFilter matches all that is held for a host.
+func HeldHostFilter(hostToken string) string { return prefixHeldHost + hostToken + ".*.*" }
+
+// ParseHeldSubject takes a held branch's subject apart; hostToken is "" unless
+// it is held for its host.
+func ParseHeldSubject(subject string) (hostToken, tenant, destination string, ok bool) {
+	if rest, ok := strings.CutPrefix(subject, prefixHeldHost); ok {
+		parts := strings.Split(rest, ".")
+		if len(parts) != 3 {
+			return "", "", "", false
+		}
+		return parts[0], parts[1], parts[2], true
+	}
+	rest, ok := strings.CutPrefix(subject, prefixHeld)
+	tenant, destination, found := strings.Cut(rest, ".")
+	return "", tenant, destination, ok && found && !strings.Contains(destination, ".")
+}
+
+// heldStream is the stream of a held subject.
+func heldStream(subject string) string {
+	if strings.HasPrefix(subject, prefixHeldHost) {
+		return StreamHeldHosts
+	}
+	return StreamHeld
 }
 
 // WakeupSubject is a destination's timer and lease.
 func WakeupSubject(tenant, destination string) string {
 	return prefixWakeups + tenant + "." + destination
+}
+
+// HostWakeupSubject is the timer and lease of what is held for a host: in the
+// tenant's place NoToken, which is no name.
+func HostWakeupSubject(hostToken string) string { return WakeupSubject(NoToken, hostToken) }
+
+// ParseWakeupSubject takes a wake-up's subject apart: the subject that it wakes
+// the drain of, and whose it is; hostToken is "" unless it is a host's.
+func ParseWakeupSubject(subject string) (held, hostToken, tenant, destination string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, prefixWakeups)
+	tenant, destination, found := strings.Cut(rest, ".")
+	switch {
+	case !ok || !found || strings.Contains(destination, "."):
+		return "", "", "", "", false
+	case tenant == NoToken:
+		return HeldHostFilter(destination), destination, "", "", true
+	}
+	return HeldSubject(tenant, destination), "", tenant, destination, true
 }
 
 // DeadSubject is where a destination's dead letters of a reason are. An empty

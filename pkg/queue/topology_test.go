@@ -66,7 +66,7 @@ func TestSubjects(t *testing.T) {
 		queue.WakeupSubject("acme", "main"):                       "hogcast.wakeups.acme.main",
 		queue.DeadSubject("acme", "main", "poison"):               "hogcast.dead.acme.main.poison",
 		queue.DeadSubject("", "", "malformed"):                    "hogcast.dead._._.malformed",
-		queue.HeldHostSubject("us.i.posthog.com", "acme", "main"): "hogcast.heldhost.b66f0306e58981d6.acme.main",
+		queue.HeldHostSubject(queue.HostToken("us.i.posthog.com"), "acme", "main"): "hogcast.heldhost.b66f0306e58981d6.acme.main",
 		queue.TenantOf("hogcast.generations.acme"):                "acme",
 		queue.TenantOf("hogcast.generations.3.acme"):              "acme",
 		queue.TenantOf("elsewhere.acme"):                          "",

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -9,8 +10,10 @@ import (
 // Window bounds what a process has in hand, in bytes of memory: the messages
 // it was handed and has not settled, and what becomes of them on the way.
 type Window struct {
-	bytes *semaphore.Weighted
-	size  int64
+	bytes   *semaphore.Weighted
+	size    int64
+	outer   *Window // of a part: what it takes, it takes of the whole
+	waiting atomic.Int32
 }
 
 // DefaultWindow is the default size in bytes.
@@ -21,15 +24,47 @@ func NewWindow(size int64) *Window {
 	return &Window{bytes: semaphore.NewWeighted(size), size: size}
 }
 
+// Part makes a window within this one: it may take at most size of its bytes.
+func (w *Window) Part(size int64) *Window {
+	part := NewWindow(min(size, w.size))
+	part.outer = w
+	return part
+}
+
+// Pressed reports whether somebody waits for room: while it lasts, whoever
+// holds much keeps others from being served.
+func (w *Window) Pressed() bool { return w.waiting.Load() > 0 }
+
 // footprint is what a message of n bytes takes in memory: itself, the event
 // made of it, and their frames.
 func footprint(n int) int64 { return 2*int64(n) + 2<<10 }
 
 // reserve waits for room for n bytes.
-func (w *Window) reserve(ctx context.Context, n int64) error { return w.bytes.Acquire(ctx, n) }
+func (w *Window) reserve(ctx context.Context, n int64) error {
+	if !w.bytes.TryAcquire(n) {
+		w.waiting.Add(1)
+		err := w.bytes.Acquire(ctx, n)
+		w.waiting.Add(-1)
+		if err != nil {
+			return err
+		}
+	}
+	if w.outer == nil {
+		return nil
+	}
+	if err := w.outer.reserve(ctx, n); err != nil {
+		w.bytes.Release(n)
+		return err
+	}
+	return nil
+}
 
 func (w *Window) release(n int64) {
-	if n > 0 {
-		w.bytes.Release(n)
+	if n <= 0 {
+		return
+	}
+	w.bytes.Release(n)
+	if w.outer != nil {
+		w.outer.release(n)
 	}
 }

@@ -1,0 +1,266 @@
+// Package fleet is what the workers know together: how each destination does,
+// who probes a broken one, and how many workers live. Layer 3. Board.Run owns
+// the goroutines; the state is in memory, and is shared through two buckets of
+// NATS, watched. A NATS that is away makes each worker decide by itself.
+package fleet
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+// Params of a board.
+type Params struct {
+	Conn   *queue.Conn
+	Worker string // this worker's id
+	// ProbeLimit is the longest that a probe takes; nobody else probes before.
+	// Default 15 s.
+	ProbeLimit time.Duration
+	Logger     *zap.Logger
+}
+
+// Board holds the states of destinations and hosts that are not healthy.
+type Board struct {
+	params Params
+	log    *zap.Logger
+
+	mu       sync.RWMutex
+	entries  map[string]*entry // by key; absent: healthy
+	trackers map[destination.ID]*health.Tracker
+	hosts    map[string]*host // by token
+
+	blocked  atomic.Int64 // entries that are blocked; none: no lock is taken
+	workers  atomic.Int64
+	dirty    dirtySet
+	caughtUp chan struct{}
+	once     sync.Once
+	tokens   sync.Map // endpoint → token
+}
+
+// entry is a key of the state bucket as this worker knows it.
+type entry struct {
+	id       destination.ID // the zero ID for a host's
+	host     string         // token, of a host's
+	status   health.Status
+	revision uint64 // in the bucket; 0: not there
+	probing  bool   // by this worker
+}
+
+// host is what this worker has seen of an endpoint.
+type host struct {
+	endpoint string
+	accepted time.Time // when it last accepted anything
+	open     int       // its destinations that are open
+}
+
+// New makes a board; Run shares it.
+func New(p Params) *Board {
+	if p.ProbeLimit == 0 {
+		p.ProbeLimit = 15 * time.Second
+	}
+	if p.Logger == nil {
+		p.Logger = zap.NewNop()
+	}
+	b := &Board{
+		params: p, log: p.Logger.Named("health"), entries: make(map[string]*entry),
+		trackers: make(map[destination.ID]*health.Tracker), hosts: make(map[string]*host),
+		caughtUp: make(chan struct{}),
+	}
+	b.dirty.init()
+	b.workers.Store(1)
+	return b
+}
+
+// Gate is what may be done with a fresh event.
+type Gate int
+
+// The gates.
+const (
+	Pass  Gate = iota // send it
+	Probe             // it may be the probe: Claim, and send it alone
+	Park              // hold it
+)
+
+// Admission is the answer to Admit.
+type Admission struct {
+	Gate   Gate
+	Reason health.Reason // why it is not to be sent
+	// Host is the token of the host that is down as a whole, or "".
+	Host string
+}
+
+// Admit decides what to do with a fresh event for a destination. A Probe must
+// be followed by Claim, and by Probed where that says yes.
+func (b *Board) Admit(to *destination.Destination) Admission {
+	if b.blocked.Load() == 0 {
+		return Admission{}
+	}
+	now := time.Now()
+	token := b.token(to.Endpoint)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own, down := b.entries[to.ID.String()], b.entries[hostKey(token)]
+	about := own != nil && own.status.Blocked() && own.status.About(to.Revision())
+	switch {
+	case about && (own.status.State != health.Open || down == nil || !down.status.Blocked()):
+		return own.admit(now, "")
+	case down != nil && down.status.Blocked():
+		return down.admit(now, token)
+	}
+	return Admission{}
+}
+
+func (e *entry) admit(now time.Time, token string) Admission {
+	a := Admission{Gate: Park, Reason: e.status.Reason, Host: token}
+	if !e.probing && !now.Before(e.status.FreshProbe(rand.Float64())) { //nolint:gosec // spreads load, guards nothing
+		e.probing = true
+		a.Gate = Probe
+	}
+	return a
+}
+
+// Status is a destination's health; the zero Status where it is healthy, or
+// where what is known is about another revision.
+func (b *Board) Status(to *destination.Destination) health.Status {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	own := b.entries[to.ID.String()]
+	if own == nil || !own.status.About(to.Revision()) {
+		return health.Status{}
+	}
+	return own.status
+}
+
+// HostStatus is the health of a host, by its token.
+func (b *Board) HostStatus(token string) health.Status {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if e := b.entries[hostKey(token)]; e != nil {
+		return e.status
+	}
+	return health.Status{}
+}
+
+// Count is how many destinations are in each state but healthy, hosts left out.
+func (b *Board) Count() map[health.State]int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	n := map[health.State]int{}
+	for _, e := range b.entries {
+		if e.host == "" {
+			n[e.status.State]++
+		}
+	}
+	return n
+}
+
+// Workers is how many workers live, at least 1.
+func (b *Board) Workers() int { return int(max(b.workers.Load(), 1)) }
+
+// Key names a destination, or a host where Host is set, in Claim and Probed.
+type Key struct {
+	ID   destination.ID
+	Host string // token
+}
+
+func (k Key) String() string {
+	if k.Host != "" {
+		return hostKey(k.Host)
+	}
+	return k.ID.String()
+}
+
+const hostPrefix = "_host."
+
+func hostKey(token string) string { return hostPrefix + token }
+
+func (b *Board) token(endpoint string) string {
+	if token, ok := b.tokens.Load(endpoint); ok {
+		return token.(string) //nolint:forcetypeassert // only strings are stored
+	}
+	token := queue.HostToken(endpoint)
+	b.tokens.Store(endpoint, token)
+	return token
+}
+
+// Token is the token of a destination's host.
+func (b *Board) Token(to *destination.Destination) string { return b.token(to.Endpoint) }
+
+// Claim makes this worker the one that probes; false where another does, or
+// where it is not time, or NATS does not answer.
+func (b *Board) Claim(ctx context.Context, k Key) bool {
+	key := k.String()
+	b.mu.Lock()
+	e := b.entries[key]
+	now := time.Now()
+	if e == nil || !e.status.Blocked() || now.Before(e.status.NotBefore) {
+		b.unclaim(e)
+		b.mu.Unlock()
+		return false
+	}
+	e.probing = true
+	status, revision := e.status.Probing(now, b.params.ProbeLimit), e.revision
+	status.Worker = b.params.Worker
+	b.mu.Unlock()
+
+	won := b.claim(ctx, key, status, revision)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !won {
+		b.unclaim(e)
+		return false
+	}
+	if e.status.Blocked() {
+		b.adopt(e, status)
+	}
+	return true
+}
+
+func (b *Board) unclaim(e *entry) {
+	if e != nil {
+		e.probing = false
+	}
+}
+
+// claim writes a status if nobody has written since.
+func (b *Board) claim(ctx context.Context, key string, s health.Status, revision uint64) bool {
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketState)
+	if err != nil {
+		return false
+	}
+	won, err := b.put(ctx, bucket, key, s, revision)
+	return won && err == nil
+}
+
+// Probed tells what a claimed probe came to. answered: the destination took
+// the event, or refused this very event, and so is there.
+func (b *Board) Probed(k Key, p health.Probe, answered bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := k.String()
+	e := b.entries[key]
+	if e == nil {
+		return
+	}
+	e.probing = false
+	switch {
+	case !e.status.Blocked():
+	case answered && e.host != "":
+		b.clearHost(e.host, e)
+	case answered:
+		b.clear(key, e)
+	default:
+		b.set(key, e, e.status.Probed(time.Now(), p))
+	}
+}

@@ -1,0 +1,154 @@
+package fleet
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/health"
+)
+
+// Observe takes what a request to a destination came to.
+func (b *Board) Observe(to *destination.Destination, s health.Sample) {
+	now := time.Now()
+	s.Revision = to.Revision()
+	token := b.token(to.Endpoint)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.host(token, to.Endpoint)
+	if s.Accepted > 0 {
+		h.accepted = now
+		if down := b.entries[hostKey(token)]; down != nil && down.status.Blocked() {
+			b.clearHost(token, down)
+		}
+	}
+	key := to.ID.String()
+	if own := b.entries[key]; own != nil && own.status.Blocked() && own.status.About(s.Revision) {
+		b.observeBlocked(key, own, s)
+		return
+	}
+	next := b.tracker(to.ID).Observe(now, s)
+	if !next.Blocked() {
+		return
+	}
+	next.Host = token
+	b.log.Warn("destination is not healthy; its events are held",
+		zap.String("tenant", to.Tenant), zap.String("destination", to.Name), zap.String("state", string(next.State)),
+		zap.String("reason", string(next.Reason)), zap.Int("status", next.Code))
+	b.set(key, b.entry(key, to.ID, ""), next)
+	if health.HostDown(h.open, h.accepted, now) {
+		b.hostDown(token, h, next)
+	}
+}
+
+// observeBlocked: anything accepted ends an outage. Of failures only the
+// probe's count, unless one shows that the owner has to act.
+func (b *Board) observeBlocked(key string, own *entry, s health.Sample) {
+	switch {
+	case s.Accepted > 0:
+		b.clear(key, own)
+	case own.status.State != health.Held && s.Failed && health.Classify(s.Cause) == health.Owner:
+		b.set(key, own, own.status.Probed(time.Now(), health.Probe{Sample: s}))
+	}
+}
+
+func (b *Board) hostDown(token string, h *host, of health.Status) {
+	key := hostKey(token)
+	if e := b.entries[key]; e != nil && e.status.Blocked() {
+		return
+	}
+	b.log.Warn("a host is down for many destinations; all of its events are held",
+		zap.String("host", h.endpoint), zap.Int("destinations", h.open), zap.String("reason", string(of.Reason)))
+	of.Revision, of.Host = "", h.endpoint
+	b.set(key, b.entry(key, destination.ID{}, token), of)
+}
+
+// clearHost: what was open with its host is healthy again with it.
+func (b *Board) clearHost(token string, down *entry) {
+	b.log.Info("host answers again", zap.String("host", down.status.Host))
+	b.clear(hostKey(token), down)
+	for key, e := range b.entries {
+		if e.host == "" && e.status.Host == token && e.status.State == health.Open {
+			b.clear(key, e)
+		}
+	}
+}
+
+// clear makes a blocked destination or host healthy.
+func (b *Board) clear(key string, e *entry) {
+	if !e.status.Blocked() {
+		return
+	}
+	if e.host == "" {
+		b.tracker(e.id).Closed(time.Now(), e.status)
+		b.log.Info("destination is healthy again", zap.String("tenant", e.id.Tenant), zap.String("destination", e.id.Name),
+			zap.Duration("after", time.Since(e.status.Since)))
+	}
+	b.adopt(e, health.Status{State: health.Healthy})
+	b.dirty.add(key, true)
+}
+
+// set puts a status in force and has it shared.
+func (b *Board) set(key string, e *entry, s health.Status) {
+	s.Worker = b.params.Worker
+	b.adopt(e, s)
+	b.dirty.add(key, false)
+}
+
+// adopt puts a status in force here.
+func (b *Board) adopt(e *entry, s health.Status) {
+	was := e.status
+	e.status = s
+	b.blocked.Add(one(s.Blocked()) - one(was.Blocked()))
+	if e.host != "" {
+		return
+	}
+	if h := b.hosts[was.Host]; h != nil && was.State == health.Open {
+		h.open--
+	}
+	if h := b.hosts[s.Host]; h != nil && s.State == health.Open {
+		h.open++
+	}
+}
+
+func one(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func (b *Board) entry(key string, id destination.ID, host string) *entry {
+	e := b.entries[key]
+	if e == nil {
+		e = &entry{id: id, host: host, status: health.Status{State: health.Healthy}}
+		b.entries[key] = e
+	}
+	return e
+}
+
+func (b *Board) host(token, endpoint string) *host {
+	h := b.hosts[token]
+	if h == nil {
+		h = &host{endpoint: endpoint}
+		b.hosts[token] = h
+	}
+	return h
+}
+
+// maxTrackers bounds the memory: about 100,000 × 200 B. What is forgotten is
+// counted anew.
+const maxTrackers = 100_000
+
+func (b *Board) tracker(id destination.ID) *health.Tracker {
+	t := b.trackers[id]
+	if t == nil {
+		if len(b.trackers) >= maxTrackers {
+			clear(b.trackers)
+		}
+		t = &health.Tracker{}
+		b.trackers[id] = t
+	}
+	return t
+}

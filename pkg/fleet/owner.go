@@ -1,0 +1,56 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/health"
+)
+
+// Mark notes why what is held for a destination waits, where that is not for
+// what its requests came to: paused, disabled, missing.
+func (b *Board) Mark(id destination.ID, revision string, reason health.Reason) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := id.String()
+	e := b.entry(key, id, "")
+	if e.status.State == health.Held && e.status.Reason == reason && e.status.Revision == revision {
+		return
+	}
+	now := time.Now()
+	b.set(key, e, health.Status{
+		State: health.Held, Reason: reason, Revision: revision, Since: now, LastProbe: now, Gap: health.MaxGap,
+	})
+}
+
+// Draining notes that what was held for a healthy destination is being
+// delivered, or that it has been.
+func (b *Board) Draining(id destination.ID, yes bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := id.String()
+	e := b.entries[key]
+	switch {
+	case yes && (e == nil || e.status.State == health.Healthy):
+		b.set(key, b.entry(key, id, ""), health.Status{State: health.Draining, Since: time.Now()})
+	case !yes && e != nil && e.status.State == health.Draining:
+		b.set(key, e, health.Status{State: health.Healthy})
+	}
+}
+
+// Changed puts a new configuration in force: what is known about another
+// revision of a destination is known no more, and what is held for it is woken.
+func (b *Board) Changed(now *destination.Set) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, e := range b.entries {
+		if e.host != "" || !e.status.Blocked() {
+			continue
+		}
+		to := now.Get(e.id)
+		if to == nil || e.status.About(to.Revision()) && e.status.Reason != health.Missing {
+			continue
+		}
+		b.clear(key, e)
+	}
+}

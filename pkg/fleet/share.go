@@ -1,0 +1,295 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+const (
+	shareTimeout = 5 * time.Second
+	shareAgain   = time.Second
+	beatEvery    = 5 * time.Second // three beats are the TTL of BucketWorkers
+)
+
+// dirtySet holds the keys that are to be shared, and whether what is held for
+// them is to be woken then. Bounded by the destinations.
+type dirtySet struct {
+	mu    sync.Mutex
+	keys  map[string]bool
+	ready chan struct{}
+}
+
+func (d *dirtySet) init() {
+	d.keys, d.ready = make(map[string]bool), make(chan struct{}, 1)
+}
+
+func (d *dirtySet) add(key string, rouse bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keys[key] = d.keys[key] || rouse
+	select {
+	case d.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (d *dirtySet) take() map[string]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	keys := d.keys
+	d.keys = make(map[string]bool)
+	return keys
+}
+
+// Run shares the states until ctx ends.
+func (b *Board) Run(ctx context.Context) {
+	var parts sync.WaitGroup
+	parts.Go(func() { b.lasting(ctx, "watching destination states", b.watch) })
+	parts.Go(func() { b.lasting(ctx, "sharing destination states", b.share) })
+	parts.Go(func() { b.lasting(ctx, "counting workers", b.beat) })
+	parts.Wait()
+}
+
+// CaughtUp waits until the states that the fleet shares are known, for at most
+// as long as ctx; a worker that does not know them yet finds out by itself.
+func (b *Board) CaughtUp(ctx context.Context) {
+	select {
+	case <-b.caughtUp:
+	case <-ctx.Done():
+	}
+}
+
+// lasting runs a part again when it fails, and says so once.
+func (b *Board) lasting(ctx context.Context, doing string, run func(context.Context) error) {
+	told := false
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			told = false
+		}
+		if err != nil && !told {
+			told = true
+			b.log.Warn(doing+" failed; trying on", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(shareAgain):
+		}
+	}
+}
+
+// watch adopts what others write.
+func (b *Board) watch(ctx context.Context) error {
+	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketState)
+	if err != nil {
+		return err
+	}
+	return bucket.Watch(ctx, b.learn, func() { b.once.Do(func() { close(b.caughtUp) }) })
+}
+
+func (b *Board) learn(from queue.Entry) {
+	status := health.Status{State: health.Healthy}
+	if !from.Deleted && json.Unmarshal(from.Value, &status) != nil {
+		return // another version's; it is about a destination that may be tried
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id, token := parseKey(from.Key)
+	known := b.entries[from.Key]
+	if known == nil && from.Deleted {
+		return
+	}
+	e := b.entry(from.Key, id, token)
+	if from.Revision <= e.revision {
+		return
+	}
+	e.revision = from.Revision
+	b.adopt(e, status)
+	if from.Deleted {
+		e.revision = 0
+		if !e.probing {
+			delete(b.entries, from.Key)
+		}
+	}
+}
+
+func parseKey(key string) (id destination.ID, token string) {
+	if token, ok := strings.CutPrefix(key, hostPrefix); ok {
+		return destination.ID{}, token
+	}
+	id.Tenant, id.Name, _ = strings.Cut(key, ".")
+	return id, ""
+}
+
+// share writes what this worker has decided. Who made a destination healthy
+// wakes what is held for it.
+func (b *Board) share(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.dirty.ready:
+		}
+		var failed error
+		for key, rouse := range b.dirty.take() {
+			if failed == nil {
+				failed = b.shareKey(ctx, key, rouse)
+			}
+			if failed != nil {
+				b.dirty.add(key, rouse)
+			}
+		}
+		if failed != nil {
+			return failed
+		}
+	}
+}
+
+func (b *Board) shareKey(ctx context.Context, key string, rouse bool) error {
+	b.mu.RLock()
+	e := b.entries[key]
+	if e == nil {
+		b.mu.RUnlock()
+		return nil
+	}
+	status, revision := e.status, e.revision
+	b.mu.RUnlock()
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketState)
+	if err != nil {
+		return err
+	}
+	if status.State != health.Healthy {
+		_, err := b.put(ctx, bucket, key, status, revision)
+		return err
+	}
+	if revision != 0 {
+		if err := bucket.Delete(ctx, key, revision); err != nil {
+			return b.conflict(ctx, bucket, key, err)
+		}
+	}
+	b.forget(key)
+	if !rouse {
+		return nil
+	}
+	return b.rouse(ctx, e)
+}
+
+// forget drops a healthy entry.
+func (b *Board) forget(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entries[key]
+	switch {
+	case e == nil:
+	case e.status.State == health.Healthy:
+		delete(b.entries, key)
+	default:
+		e.revision = 0 // broken again meanwhile: to be written anew
+	}
+}
+
+func (b *Board) rouse(ctx context.Context, e *entry) error {
+	if e.host != "" {
+		return b.params.Conn.Rouse(ctx, queue.HostWakeupSubject(e.host))
+	}
+	return b.params.Conn.Rouse(ctx, queue.WakeupSubject(e.id.Tenant, e.id.Name))
+}
+
+// put writes a status where nobody has written since; else what was written
+// is adopted, and it has not won.
+func (b *Board) put(ctx context.Context, bucket *queue.Bucket, key string, s health.Status, revision uint64) (won bool, err error) {
+	value, err := json.Marshal(s)
+	if err != nil {
+		return false, fmt.Errorf("encoding the state of %s: %w", key, err)
+	}
+	written, err := bucket.Put(ctx, key, value, revision)
+	if err != nil {
+		return false, b.conflict(ctx, bucket, key, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.entries[key]; e != nil {
+		e.revision = max(e.revision, written)
+	}
+	return true, nil
+}
+
+// conflict adopts what somebody else has written.
+func (b *Board) conflict(ctx context.Context, bucket *queue.Bucket, key string, err error) error {
+	if !errors.Is(err, queue.ErrConflict) {
+		return err
+	}
+	now, err := bucket.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if now.Deleted {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if e := b.entries[key]; e != nil {
+			e.revision = 0
+			b.adopt(e, health.Status{State: health.Healthy})
+			delete(b.entries, key)
+		}
+		return nil
+	}
+	b.learn(now)
+	return nil
+}
+
+// beat says that this worker lives, and counts the living.
+func (b *Board) beat(ctx context.Context) error {
+	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketWorkers)
+	if err != nil {
+		return err
+	}
+	key := keyOf(b.params.Worker)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = bucket.Delete(ctx, key, 0) // else it is forgotten by its TTL
+	}()
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		if err := bucket.Set(ctx, key, []byte(time.Now().UTC().Format(time.RFC3339))); err != nil {
+			return err
+		}
+		if n, err := bucket.Count(ctx); err == nil {
+			b.workers.Store(int64(n))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// keyOf makes a key of a worker's name, which may hold what keys may not.
+func keyOf(worker string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, worker)
+}

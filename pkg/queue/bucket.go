@@ -1,0 +1,138 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Bucket is a key-value bucket whose writes are compare-and-set.
+type Bucket struct {
+	kv   jetstream.KeyValue
+	name string
+	conn *Conn
+}
+
+// Entry is a key's value; Deleted where it has none.
+type Entry struct {
+	Key      string
+	Value    []byte
+	Revision uint64
+	Deleted  bool
+}
+
+// ErrConflict: somebody else has written the key since it was read.
+var ErrConflict = errors.New("written by somebody else meanwhile")
+
+// Bucket looks a bucket up.
+func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
+	kv, err := c.JS.KeyValue(ctx, name)
+	if err != nil {
+		return nil, asked("bucket "+name, err)
+	}
+	return &Bucket{kv: kv, name: name, conn: c}, nil
+}
+
+// Put writes a key that is at revision last; 0: that has no value. It returns
+// the new revision, or ErrConflict.
+func (b *Bucket) Put(ctx context.Context, key string, value []byte, last uint64) (uint64, error) {
+	var revision uint64
+	var err error
+	if last == 0 {
+		revision, err = b.kv.Create(ctx, key, value)
+	} else {
+		revision, err = b.kv.Update(ctx, key, value, last)
+	}
+	return revision, b.outcome("writing", key, err)
+}
+
+// Set writes a key whatever its revision: for keys with one writer.
+func (b *Bucket) Set(ctx context.Context, key string, value []byte) error {
+	_, err := b.kv.Put(ctx, key, value)
+	return b.outcome("writing", key, err)
+}
+
+// Delete takes away the value of a key that is at revision last; 0: whatever it
+// is at.
+func (b *Bucket) Delete(ctx context.Context, key string, last uint64) error {
+	var opts []jetstream.KVDeleteOpt
+	if last != 0 {
+		opts = append(opts, jetstream.LastRevision(last))
+	}
+	return b.outcome("deleting", key, b.kv.Delete(ctx, key, opts...))
+}
+
+// Get reads a key; Deleted where it has no value.
+func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
+	e, err := b.kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Entry{Key: key, Deleted: true}, nil
+	}
+	if err != nil {
+		return Entry{}, b.outcome("reading", key, err)
+	}
+	return Entry{Key: key, Value: e.Value(), Revision: e.Revision()}, nil
+}
+
+func (b *Bucket) outcome(doing, key string, err error) error {
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrKeyExists),
+		errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+		return fmt.Errorf("%s %s of %s: %w", doing, key, b.name, ErrConflict)
+	}
+	return fmt.Errorf("%s %s of %s: %w: %w", doing, key, b.name, ErrUnavailable, err)
+}
+
+// Watch calls use with each key that has a value, then caughtUp, and then use
+// with each change, until ctx ends. The keys' changes come in their order.
+func (b *Bucket) Watch(ctx context.Context, use func(Entry), caughtUp func()) error {
+	watcher, err := b.kv.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watching %s: %w: %w", b.name, ErrUnavailable, err)
+	}
+	defer func() { _ = watcher.Stop() }() // the subscription goes with ctx
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case e, ok := <-watcher.Updates():
+			switch {
+			case !ok:
+				return fmt.Errorf("watching %s: %w: %w", b.name, ErrUnavailable, nats.ErrConnectionClosed)
+			case e == nil:
+				caughtUp()
+			default:
+				use(Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision(), Deleted: e.Operation() != jetstream.KeyValuePut})
+			}
+		}
+	}
+}
+
+// Each calls use with each key that has a value now.
+func (b *Bucket) Each(ctx context.Context, use func(Entry)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	caughtUp := false
+	err := b.Watch(ctx, func(e Entry) {
+		if !caughtUp && !e.Deleted {
+			use(e)
+		}
+	}, func() { caughtUp = true; cancel() })
+	if caughtUp {
+		return nil
+	}
+	return err
+}
+
+// Count is how many keys have been written lately: of a bucket with a TTL, the
+// living.
+func (b *Bucket) Count(ctx context.Context) (int, error) {
+	keys, err := b.conn.CountBySubject(ctx, "KV_"+b.name, "$KV."+b.name+".>")
+	return len(keys), err
+}

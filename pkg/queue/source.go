@@ -1,0 +1,165 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Source pulls from one consumer at the caller's pace. What it pulls is in the
+// hand until it is settled.
+type Source struct {
+	hand     *Hand
+	window   *Window
+	consumer jetstream.Consumer
+	ackWait  time.Duration
+	limit    int // bytes of the largest message
+}
+
+const (
+	// drainAckWait and drainIdle: a drain's lease, and how long the server
+	// keeps its consumer when nobody pulls. A wake-up never sleeps for longer.
+	drainAckWait = 30 * time.Second
+	drainIdle    = 3 * time.Minute
+	// drainPending bounds what of one subject is in workers' hands.
+	drainPending = 5000
+)
+
+// Wakeups is the source of wake-ups, whose leases are WakeupsAckWait long.
+func (c *Conn) Wakeups(ctx context.Context, hand *Hand) (*Source, error) {
+	consumer, err := c.JS.Consumer(ctx, StreamWakeups, ConsumerWakeups)
+	if err != nil {
+		return nil, asked("consumer "+ConsumerWakeups+" of "+StreamWakeups, err)
+	}
+	return c.source(hand, hand.window, consumer), nil
+}
+
+// DrainSource makes the short-lived consumer of one held subject, or finds it:
+// several workers share it. window is a part of the hand's.
+func (c *Conn) DrainSource(ctx context.Context, hand *Hand, window *Window, subject string) (*Source, error) {
+	consumer, err := c.JS.CreateOrUpdateConsumer(ctx, heldStream(subject), jetstream.ConsumerConfig{
+		Name: drainName(subject), FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: drainAckWait, MaxDeliver: -1, MaxAckPending: drainPending,
+		InactiveThreshold: drainIdle, MemoryStorage: true,
+	})
+	if err != nil {
+		return nil, asked("a consumer of "+subject, err)
+	}
+	return c.source(hand, window, consumer), nil
+}
+
+// EndDrain deletes the consumer of a held subject that is empty; the server
+// does it by itself where this fails.
+func (c *Conn) EndDrain(ctx context.Context, subject string) error {
+	err := c.JS.DeleteConsumer(ctx, heldStream(subject), drainName(subject))
+	if err == nil || isMissing(err) {
+		return nil
+	}
+	return fmt.Errorf("ending the drain of %s: %w", subject, err)
+}
+
+// drainName is a hash: tokens joined with `-` would make `a`+`b-c` and
+// `a-b`+`c` one consumer.
+func drainName(subject string) string {
+	sum := sha256.Sum256([]byte(subject))
+	return "drain-" + hex.EncodeToString(sum[:12])
+}
+
+func (c *Conn) source(hand *Hand, window *Window, consumer jetstream.Consumer) *Source {
+	return &Source{
+		hand: hand, window: window, consumer: consumer, ackWait: consumer.CachedInfo().Config.AckWait,
+		limit: int(c.NATS.MaxPayload()) + headerRoom,
+	}
+}
+
+// Pull asks for at most n messages and hands on what comes within wait; it
+// returns how many that were. Zero says that none is there now: those that are
+// in hands, or asleep, don't count. It waits for room in the window first.
+func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*Delivery)) (int, error) {
+	left := footprint(s.limit)
+	if err := s.window.reserve(ctx, left); err != nil {
+		return 0, err
+	}
+	defer func() { s.window.release(left) }()
+	batch, err := s.consumer.Fetch(n, jetstream.FetchMaxBytes(s.limit), jetstream.FetchMaxWait(wait))
+	if err != nil {
+		return 0, fmt.Errorf("pulling: %w", err)
+	}
+	took := 0
+	// Read to its end even when ctx ends: what was sent would wait for its lease.
+	for msg := range batch.Messages() {
+		d := s.hand.take(msg, &left, s.ackWait)
+		if d == nil {
+			continue
+		}
+		d.window = s.window
+		took++
+		use(d)
+	}
+	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
+		return took, fmt.Errorf("pulling: %w", err)
+	}
+	return took, nil
+}
+
+// Outstanding is how many messages the source has left: waiting, in hands and
+// asleep.
+func (s *Source) Outstanding(ctx context.Context) (uint64, error) {
+	info, err := s.consumer.Info(ctx)
+	if err != nil {
+		return 0, asked("a consumer", err)
+	}
+	return info.NumPending + uint64(info.NumAckPending), nil //nolint:gosec // never negative
+}
+
+// HeldCount is how many messages a held subject, or a filter over them, has.
+func (c *Conn) HeldCount(ctx context.Context, subject string) (uint64, error) {
+	bySubject, err := c.CountBySubject(ctx, heldStream(subject), subject)
+	if err != nil {
+		return 0, err
+	}
+	var n uint64
+	for _, count := range bySubject {
+		n += count
+	}
+	return n, nil
+}
+
+// Oldest reads the oldest message of a held subject, Newest the newest, without
+// consuming it. The error is ErrNoMessage where there is none.
+func (c *Conn) Oldest(ctx context.Context, subject string) (StoredMessage, error) {
+	return c.peek(ctx, subject, func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
+	})
+}
+
+// Newest reads the newest message of a held subject; see Oldest.
+func (c *Conn) Newest(ctx context.Context, subject string) (StoredMessage, error) {
+	return c.peek(ctx, subject, func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetLastMsgForSubject(ctx, subject)
+	})
+}
+
+// ErrNoMessage: the subject holds none.
+var ErrNoMessage = errors.New("no message")
+
+func (c *Conn) peek(ctx context.Context, subject string, get func(jetstream.Stream) (*jetstream.RawStreamMsg, error)) (StoredMessage, error) {
+	stream, err := c.JS.Stream(ctx, heldStream(subject))
+	if err != nil {
+		return StoredMessage{}, asked("stream "+heldStream(subject), err)
+	}
+	m, err := get(stream)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return StoredMessage{}, ErrNoMessage
+	}
+	if err != nil {
+		return StoredMessage{}, fmt.Errorf("reading %s: %w", subject, err)
+	}
+	return StoredMessage{Subject: m.Subject, Sequence: m.Sequence, Time: m.Time, Header: m.Header, Body: m.Data, Size: len(m.Data)}, nil
+}
