@@ -13,15 +13,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// health is what /readyz tells.
-type health struct {
+// readiness is what /readyz tells.
+type readiness struct {
 	started  atomic.Bool
 	draining atomic.Bool
 	ready    func() bool // set before started
 }
 
 // state says why the worker is not ready, or "".
-func (h *health) state() string {
+func (h *readiness) state() string {
 	switch {
 	case h.draining.Load():
 		return "draining"
@@ -46,7 +46,7 @@ func (w *worker) listen() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
-		if state := w.health.state(); state != "" {
+		if state := w.readiness.state(); state != "" {
 			http.Error(rw, state, http.StatusServiceUnavailable)
 			return
 		}

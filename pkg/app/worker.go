@@ -17,6 +17,10 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/delivery"
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/fleet"
+	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/pipeline"
 	"github.com/hogcast/hogcast/pkg/posthog"
 	"github.com/hogcast/hogcast/pkg/queue"
@@ -33,6 +37,7 @@ type WorkerConfig struct {
 
 	Window         int64         // bytes in hand; default 64 MiB
 	MainLaneMax    time.Duration // default 15 s
+	HoldMax        time.Duration // default 72 h
 	RequestTimeout time.Duration // default 10 s
 	DrainTimeout   time.Duration // default 20 s
 	Name           string        // default: host name and process id
@@ -50,6 +55,9 @@ func (c WorkerConfig) withDefaults() WorkerConfig {
 	}
 	if c.MainLaneMax == 0 {
 		c.MainLaneMax = 15 * time.Second
+	}
+	if c.HoldMax == 0 {
+		c.HoldMax = 72 * time.Hour
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = 10 * time.Second
@@ -88,11 +96,13 @@ func (c WorkerConfig) Validate() error {
 // once, what is in hand is finished, and what is not by DrainTimeout is handed
 // back. The error is why it could not start or go on; nil after a clean stop.
 //
-//	5 consumer ──records──▶ 4 handler ──items──▶ 3 dispatcher ──batches──▶ 2 sender ──▶ PostHog
-//	   │                       │ ▲                     │
-//	   │                       │ └──── results ────────┘
-//	   │                       └──letters──▶ DEAD
-//	1 NATS, destinations, metrics
+//	6 consumer ──records──▶ 4 handler ──items──▶ 3 dispatcher ──batches──▶ 2 sender ──▶ PostHog
+//	                         ▲ │ ▲  ▲                  │ │
+//	                         │ │ │  └──── results ─────┘ └─samples─▶ 1 board
+//	                         │ │ └─ admits what the board lets pass
+//	                         │ └──letters──▶ DEAD, branches──▶ HELD, 2 wake-ups
+//	5 keeper ──held branches─┘
+//	1 NATS, destinations, metrics, board
 //
 // Lower numbers start first and stop last.
 func RunWorker(ctx context.Context, c WorkerConfig) error {
@@ -111,6 +121,15 @@ func RunWorker(ctx context.Context, c WorkerConfig) error {
 	return w.run(ctx)
 }
 
+const (
+	// drainShare is the part of the window, in percent, that drains of held
+	// work may take.
+	drainShare = 60
+	// boardWait is how long a worker that starts waits to learn what the fleet
+	// knows of destinations.
+	boardWait = 5 * time.Second
+)
+
 type worker struct {
 	config  WorkerConfig
 	log     *zap.Logger
@@ -118,11 +137,14 @@ type worker struct {
 
 	conn       *queue.Conn
 	files      *registry.Files
+	board      *fleet.Board
+	waker      *held.Waker
+	keeper     *held.Keeper
 	sender     *posthog.Sender
 	dispatcher *delivery.Dispatcher
 	consumer   *queue.Consumer
 	handler    *pipeline.Handler
-	health     health
+	readiness  readiness
 
 	stops []stop // in order of construction; run in reverse
 }
@@ -151,7 +173,6 @@ func (w *worker) start(ctx context.Context) error {
 	if w.files, err = registry.OpenFiles(c.Destinations, w.log); err != nil {
 		return err
 	}
-	w.background("destinations", w.files.Watch)
 
 	nats := c.NATS
 	nats.Name, nats.Wait, nats.Logger = "hogcast worker "+c.Name, true, w.log
@@ -163,6 +184,11 @@ func (w *worker) start(ctx context.Context) error {
 		return err
 	}
 
+	w.board = fleet.New(fleet.Params{Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log})
+	w.background("board", w.board.Run)
+	w.files.OnChange(func(_, now *destination.Set) { w.board.Changed(now) })
+	w.background("destinations", w.files.Watch)
+
 	w.sender, err = posthog.NewSender(posthog.Config{
 		RequestTimeout: c.RequestTimeout, EgressAllow: c.EgressAllow,
 		UserAgent: "hogcast/" + c.Version, OnAttempt: attempts(metrics, w.log),
@@ -171,22 +197,44 @@ func (w *worker) start(ctx context.Context) error {
 		return err
 	}
 	w.onStop("sender", w.sender.Close)
+	w.waker = held.NewWaker(w.conn, w.log)
+	w.background("wake-ups", w.waker.Run)
+	return w.flows(ctx, metrics)
+}
 
+// flows builds what records flow through.
+func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
+	c := w.config
+	window := queue.NewWindow(c.Window)
 	deliveryConfig := delivery.DefaultConfig()
 	deliveryConfig.RequestTimeout = c.RequestTimeout
+	deliveryConfig.Observe, deliveryConfig.Workers = w.board.Observe, w.board.Workers
+	deliveryConfig.Pressed = window.Pressed
+	var err error
 	if w.dispatcher, err = delivery.New(deliveryConfig, w.sender); err != nil {
 		return err
 	}
-	w.consumer, err = queue.NewConsumer(queue.ConsumerConfig{Conn: w.conn, Window: queue.NewWindow(c.Window), Logger: w.log})
+	w.consumer, err = queue.NewConsumer(queue.ConsumerConfig{
+		Conn: w.conn, Window: window, Hold: func() bool { return w.handler.Stuck() }, Logger: w.log,
+	})
 	if err != nil {
 		return err
 	}
+	letters := deadletter.NewWriter(w.conn, int(w.conn.NATS.MaxPayload()))
 	w.handler = pipeline.New(pipeline.Params{
-		Registry: w.files, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics,
-		Letters: deadletter.NewWriter(w.conn, int(w.conn.NATS.MaxPayload())),
-		Worker:  c.Name, MainLaneMax: c.MainLaneMax, Logger: w.log,
+		Registry: w.files, Health: w.board, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics,
+		Parker: held.NewParker(w.conn, w.waker), Letters: letters,
+		Worker: c.Name, MainLaneMax: c.MainLaneMax, Logger: w.log,
+	})
+	w.keeper = held.NewKeeper(held.Params{
+		Conn: w.conn, Hand: w.consumer.Hand, Window: window.Part(c.Window * drainShare / 100),
+		Registry: w.files, Board: w.board, Deliverer: w.handler.HeldBranches(w.conn), Waker: w.waker,
+		HoldMax: c.HoldMax, Logger: w.log,
 	})
 	w.gauges()
+	known, cancel := context.WithTimeout(ctx, boardWait)
+	defer cancel()
+	w.board.CaughtUp(known)
 	return nil
 }
 
@@ -222,28 +270,37 @@ func (w *worker) awaitSetUp(ctx context.Context) error {
 
 // run consumes until ctx ends or consuming can't go on, then drains.
 func (w *worker) run(ctx context.Context) error {
+	ctx, stopHeld := context.WithCancel(ctx)
+	defer stopHeld()
 	w.background("heartbeats", w.consumer.Heartbeats)
 	w.log.Info("consuming", zap.Int("destinations", w.files.Current().Len()), zap.String("version", w.config.Version))
-	w.health.ready = w.consumer.Ready
-	w.health.started.Store(true)
+	w.readiness.ready = func() bool { return w.consumer.Ready() && !w.handler.Stuck() }
+	w.readiness.started.Store(true)
 	if w.config.Consuming != nil {
 		w.config.Consuming()
 	}
+	held := make(chan struct{})
+	go func() { defer close(held); w.keeper.Run(ctx) }()
 	err := w.consumer.Run(ctx, w.handler.Handle)
-	w.health.draining.Store(true)
-	w.drain()
+	if err != nil {
+		stopHeld()
+	}
+	w.readiness.draining.Store(true)
+	w.drain(held)
 	return err
 }
 
 // drain finishes what is in hand within the drain timeout. Interrupted work
 // spends no attempt and is handed back at once.
-func (w *worker) drain() {
+func (w *worker) drain(held <-chan struct{}) {
 	began := time.Now()
 	w.log.Info("draining", zap.Int("records", w.consumer.Stats().InHand), zap.Duration("at_most", w.config.DrainTimeout))
 	ctx, cancel := context.WithTimeout(context.Background(), w.config.DrainTimeout)
 	defer cancel()
+	w.handler.Quiesce(ctx)
 	w.dispatcher.Stop(ctx)
-	w.handler.Wait()
+	w.handler.Stop(ctx)
+	<-held
 	handedBack := w.consumer.Drain(ctx)
 	s := w.consumer.Stats()
 	w.log.Info("stopped", zap.Int64("acked", s.Acked), zap.Int64("handed_back", s.HandedBack),
@@ -258,6 +315,13 @@ func (w *worker) gauges() {
 		func() float64 { return float64(w.dispatcher.Stats().Lanes) })
 	gauge("hogcast_requests_in_flight", "Requests to destinations under way.",
 		func() float64 { return float64(w.dispatcher.Stats().Requests) })
+	for _, state := range health.States()[1:] {
+		telemetry.LabelledGauge(w.metrics, "hogcast_destination_states", "Destinations that are not healthy, by state, as the fleet shares it.",
+			"state", string(state), func() float64 { return float64(w.board.Count()[state]) })
+	}
+	gauge("hogcast_workers", "Workers alive.", func() float64 { return float64(w.board.Workers()) })
+	gauge("hogcast_held_turns", "Held subjects that this worker is probing or draining.",
+		func() float64 { return float64(w.keeper.Active()) })
 	gauge("hogcast_destinations", "Destinations in force.",
 		func() float64 { return float64(w.files.Current().Len()) })
 	gauge("hogcast_records_abandoned", "Records whose lease ran out in hand since the start; they came again elsewhere.",

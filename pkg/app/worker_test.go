@@ -118,3 +118,38 @@ func TestPublishedRecordsReachPostHogAndAreAcknowledgedThen(t *testing.T) {
 		t.Errorf("%d events came twice", n)
 	}
 }
+
+func TestAnOutageIsHeldAndComesBackByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "- {tenant: acme, api_key: phc_acme0000000000, endpoint: '%[1]s'}\n- {tenant: beta, api_key: phc_beta0000000000, endpoint: '%[1]s'}\n")
+	w.posthog.Always(sandbox.Match{APIKey: "phc_acme0000000000"}, sandbox.Status(503))
+	defer w.run(t)()
+	w.publish(t, "acme", 500)
+	w.publish(t, "beta", 50)
+	eventually(t, "the other tenant's events", func() bool { return w.posthog.Count() == 50 })
+	eventually(t, "the acknowledgement of all", func() bool { return w.waiting(t, queue.StreamGenerations) == 0 })
+	if n := w.waiting(t, queue.StreamHeld); n != 500 {
+		t.Fatalf("%d branches are held, want 500", n)
+	}
+	w.posthog.Clear(sandbox.Match{APIKey: "phc_acme0000000000"})
+	eventually(t, "the end of what is held", func() bool { return w.waiting(t, queue.StreamHeld) == 0 })
+	if w.posthog.Count() != 550 || w.posthog.Duplicates() != 0 {
+		t.Errorf("%d events, %d of them twice", w.posthog.Count(), w.posthog.Duplicates())
+	}
+	eventually(t, "the end of the wake-up and of the state", func() bool {
+		return w.waiting(t, queue.StreamWakeups) == 0 && w.states(t) == 0
+	})
+}
+
+// states is how many destinations are not healthy, as the fleet shares it.
+func (w *world) states(t *testing.T) (n int) {
+	t.Helper()
+	bucket, err := w.conn.Bucket(t.Context(), queue.BucketState)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bucket.Each(t.Context(), func(queue.Entry) { n++ }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,6 +1,7 @@
 package deadletter_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -14,6 +15,11 @@ import (
 
 func connect(t *testing.T) *queue.Conn {
 	t.Helper()
+	return connectWith(t, queue.DefaultParams())
+}
+
+func connectWith(t *testing.T, params queue.Params) *queue.Conn {
+	t.Helper()
 	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -24,10 +30,19 @@ func connect(t *testing.T) *queue.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
+	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
 		t.Fatal(err)
 	}
 	return conn
+}
+
+func bury(t *testing.T, w *deadletter.Writer, letters ...deadletter.Letter) {
+	t.Helper()
+	for i, l := range letters {
+		if reason, err := w.Write(t.Context(), l); err != nil || reason != l.Reason {
+			t.Fatalf("letter %d: %s, %v", i, reason, err)
+		}
+	}
 }
 
 func letter(i int, tenant, destination string, reason outcome.DeadReason, detail string) deadletter.Letter {
@@ -44,17 +59,13 @@ func TestLettersAreFoundByWhatIsKnownOfThem(t *testing.T) {
 	t.Parallel()
 	conn := connect(t)
 	writer, reader := deadletter.NewWriter(conn, 1<<20), deadletter.NewReader(conn)
-	for i, l := range []deadletter.Letter{
+	bury(t, writer,
 		letter(0, "acme", "main", outcome.Dropped, "dropped_by_server: rejected 17"),
 		letter(1, "acme", "main", outcome.Dropped, "dropped_by_server: rejected 18"),
 		letter(2, "acme", "", outcome.Malformed, "id: missing"),
 		letter(3, "beta", "main", outcome.TooLarge, "payload_too_large"),
 		letter(4, "", "", outcome.Malformed, `tenant: "x" differs`),
-	} {
-		if reason, err := writer.Write(t.Context(), l); err != nil || reason != l.Reason {
-			t.Fatalf("%d: %s, %v", i, reason, err)
-		}
-	}
+	)
 	for name, tt := range map[string]struct {
 		filter deadletter.Filter
 		want   int
@@ -65,6 +76,8 @@ func TestLettersAreFoundByWhatIsKnownOfThem(t *testing.T) {
 		"reason":      {deadletter.Filter{Reason: "malformed"}, 2},
 		"record":      {deadletter.Filter{RecordID: "g3"}, 1},
 		"text":        {deadletter.Filter{Text: "REJECTED"}, 2},
+		"no tenant":   {deadletter.Filter{Tenant: queue.NoToken}, 1},
+		"through":     {deadletter.Filter{Through: 2}, 2},
 		"since":       {deadletter.Filter{Since: time.Now().Add(time.Hour)}, 0},
 		"until":       {deadletter.Filter{Until: time.Now().Add(-time.Hour)}, 0},
 	} {
@@ -89,6 +102,16 @@ func TestLettersAreFoundByWhatIsKnownOfThem(t *testing.T) {
 	if err != nil || counts[deadletter.Key{Tenant: "acme", Destination: "main", Reason: "dropped"}] != 2 || len(counts) != 2 {
 		t.Errorf("got %v, %v", counts, err)
 	}
+	if _, err := reader.Counts(t.Context(), deadletter.Filter{Text: "x"}); err == nil {
+		t.Error("letters were counted by text, unread")
+	}
+	first, last, err := reader.Seen(t.Context(), deadletter.Filter{Reason: "malformed"})
+	if err != nil || !first.Before(last) {
+		t.Errorf("malformed ones were seen from %s to %s, %v", first, last, err)
+	}
+	if first, last, err = reader.Seen(t.Context(), deadletter.Filter{Tenant: "nobody"}); err != nil || !first.IsZero() || !last.IsZero() {
+		t.Errorf("nobody's were seen from %s to %s, %v", first, last, err)
+	}
 }
 
 func TestALetterIsReadWholeAndDropped(t *testing.T) {
@@ -110,13 +133,10 @@ func TestALetterIsReadWholeAndDropped(t *testing.T) {
 	if n, err := queue.Waiting(t.Context(), conn, queue.StreamDead); err != nil || n != 0 {
 		t.Errorf("%d letters are left, %v", n, err)
 	}
-}
-
-func TestFiltersRefuseWildcardsAndUnknownReasons(t *testing.T) {
-	t.Parallel()
-	for _, f := range []deadletter.Filter{{Tenant: "*"}, {Destination: "a.b"}, {Reason: "because"}} {
-		if err := f.Validate(); err == nil {
-			t.Errorf("%+v was taken", f)
-		}
+	if err := reader.Drop(t.Context(), 1); err != nil {
+		t.Errorf("dropped twice: %v", err)
+	}
+	if _, err := reader.Get(t.Context(), 1); !errors.Is(err, queue.ErrNoMessage) {
+		t.Errorf("read after it was dropped: %v", err)
 	}
 }

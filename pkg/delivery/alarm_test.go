@@ -27,7 +27,7 @@ func TestALateAlarmOfALaneThatIsGoneTouchesNoOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		id := destination.ID{Tenant: "acme", Name: "main"}
-		item := &Item{To: &destination.Destination{ID: id}, Event: &event.Event{}, Done: func(Result) {}}
+		item := &Item{To: &destination.Destination{ID: id}, Event: &event.Event{}, Deadline: time.Now().Add(time.Hour), Done: func(Result) {}}
 		d.Submit(item)
 		d.mu.Lock()
 		gone := d.lanes[id]
@@ -36,11 +36,14 @@ func TestALateAlarmOfALaneThatIsGoneTouchesNoOther(t *testing.T) {
 		if alarm.Stop() {
 			t.Fatal("the alarm did not ring: the test tests nothing")
 		}
-		gone.items, gone.bytes = nil, 0
-		d.plan(gone)
-		next := newLane(id, d.config)
-		next.add(item)
-		d.lanes[id] = next
+		now := time.Now()
+		gone.waiting[live].take()
+		d.plan(gone, now)
+		next := d.lane(item.To, now)
+		next.waiting[live].add(item)
+		if next == gone {
+			t.Fatal("the lane is not gone: the test tests nothing")
+		}
 		d.mu.Unlock()
 		synctest.Wait()
 		d.mu.Lock()

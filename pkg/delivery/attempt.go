@@ -1,15 +1,16 @@
 package delivery
 
 import (
-	"context"
+	"slices"
 	"time"
 
-	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/outcome"
 )
 
 // report is what a batch came to, once what is decided has been told.
 type report struct {
+	to       *destination.Destination
 	accepted int
 	// failed: the destination as a whole failed, or asked for a pause.
 	failed     bool
@@ -17,143 +18,147 @@ type report struct {
 	retry      []*Item // to try again
 }
 
+// again has items tried again later.
+func (r *report) again(items []*Item) {
+	for _, item := range items {
+		r.retryAfter = max(r.retryAfter, item.verdict.RetryAfter)
+	}
+	r.retry = append(r.retry, items...)
+}
+
 // deliver sends a batch, and its parts where it has to be split, and tells
 // every item that is decided.
-func (d *Dispatcher) deliver(batch []*Item) report {
-	var r report
-	d.attempt(batch, &r)
+func (d *Dispatcher) deliver(w *work) report {
+	r := report{to: w.items[0].To}
+	failed := d.attempt(w, w.items, &r)
+	if slices.ContainsFunc(failed, func(i *Item) bool { return i.suspect }) {
+		d.isolate(w, failed, &r)
+	} else {
+		d.giveBack(w, failed, &r)
+	}
 	return r
 }
 
 // attempt sends items in one request and sorts them by their verdicts. Those
 // that ask for a split are halved until the bad event is alone, so that it
-// costs the others no more than a retry.
-func (d *Dispatcher) attempt(items []*Item, r *report) {
+// costs the others no more than a retry. Where the request failed as a whole,
+// what is to be tried again is returned instead of reported.
+func (d *Dispatcher) attempt(w *work, items []*Item, r *report) (failed []*Item) {
 	items = d.inTime(items)
 	if len(items) == 0 {
-		return
+		return nil
 	}
-	d.request(items)
-	var split []*Item
-	failed := true
+	t := d.request(w, items)
+	r.accepted += t.accepted
+	var split, retry []*Item
 	for _, item := range items {
-		v := item.verdict
-		switch v.Action {
+		switch item.verdict.Action {
 		case outcome.Accept:
-			r.accepted++
 			item.finish(Delivered)
 		case outcome.Split:
 			split = append(split, item)
 		case outcome.Bury:
 			item.finish(Buried)
 		case outcome.Retry:
-			d.again(item, r)
+			if item.verdict.Cause == outcome.Interrupted && d.base.Err() != nil {
+				item.finish(Interrupted) // it was we who broke off
+				continue
+			}
+			retry = append(retry, item)
 		case outcome.Hold, outcome.NextEncoding, outcome.NextPath:
 			// The sender has tried every encoding and path that there is.
 			item.finish(Undelivered)
 		}
-		failed = failed && v.Action == outcome.Retry && v.Cause != outcome.RetryAsked && v.Cause != outcome.Interrupted
 	}
-	r.failed = r.failed || failed
-	d.split(split, r)
+	if t.again() {
+		return retry
+	}
+	r.again(retry)
+	d.split(w, split, r)
+	return nil
 }
 
-// again has an item tried again later, unless it was we who broke off.
-func (d *Dispatcher) again(item *Item, r *report) {
-	if d.base.Err() != nil && item.verdict.Cause == outcome.Interrupted {
-		item.finish(Interrupted)
+// giveBack reports what failed as a whole: its lane pauses, unless the
+// destination has taken something else meanwhile and asks for no pause.
+func (d *Dispatcher) giveBack(w *work, failed []*Item, r *report) {
+	if len(failed) == 0 {
 		return
 	}
-	r.retry = append(r.retry, item)
-	r.retryAfter = max(r.retryAfter, item.verdict.RetryAfter)
+	r.again(failed)
+	r.failed = r.failed || r.retryAfter > 0 || failed[0].verdict.Cause == outcome.RateLimited || !d.acceptedSince(w.lane, failed[0].last)
 }
 
 // split sends items in halves; one that is alone is the bad one.
-func (d *Dispatcher) split(items []*Item, r *report) {
+func (d *Dispatcher) split(w *work, items []*Item, r *report) {
 	switch len(items) {
 	case 0:
 	case 1:
 		items[0].finish(Buried)
 	default:
-		d.attempt(items[:len(items)/2], r)
+		d.giveBack(w, d.attempt(w, items[:len(items)/2], r), r)
 		rest := items[len(items)/2:]
 		if r.failed {
 			// What failed as a whole, or asked for a pause, is not asked again
 			// at once; the rest is split when its turn comes.
-			r.retry = append(r.retry, rest...)
+			r.again(rest)
 			return
 		}
-		d.attempt(rest, r)
+		d.giveBack(w, d.attempt(w, rest, r), r)
 	}
 }
 
-// inTime ends the items whose deadline has passed, and returns the others.
+// isolate looks for the event that makes its batches fail while others of its
+// destination succeed: it sends them in halves, and goes on with the half that
+// fails. Where both do it is the destination's fault after all. The event that
+// is found goes alone from now on, and costs nobody but itself.
+func (d *Dispatcher) isolate(w *work, items []*Item, r *report) {
+	for len(items) > 1 && !r.failed {
+		first := d.attempt(w, items[:len(items)/2], r)
+		second := d.attempt(w, items[len(items)/2:], r)
+		if len(first) > 0 && len(second) > 0 {
+			d.giveBack(w, append(first, second...), r)
+			return
+		}
+		items = append(first, second...)
+	}
+	if len(items) == 1 {
+		items[0].alone = true
+	}
+	r.again(items)
+}
+
+// inTime ends the items whose time is over, and returns the others.
 func (d *Dispatcher) inTime(items []*Item) []*Item {
-	now := time.Now()
+	now, hurry := time.Now(), d.hurry()
+	if d.base.Err() == nil && !slices.ContainsFunc(items, func(i *Item) bool { return i.tooLate(now, hurry) }) {
+		return items
+	}
 	kept := items[:0:0]
 	for _, item := range items {
-		switch {
-		case d.base.Err() != nil:
-			item.giveUp(Interrupted)
-		case !item.Deadline.After(now):
-			item.giveUp(Undelivered)
-		default:
+		if d.base.Err() == nil && !item.tooLate(now, hurry) {
 			kept = append(kept, item)
+			continue
 		}
+		item.finish(d.late(item))
 	}
 	return kept
 }
 
-// request makes one attempt and notes the verdicts. Its deadline is the smaller
-// of its timeout and the stay that is left to the item which has been here
-// longest.
-func (d *Dispatcher) request(items []*Item) {
-	now := time.Now()
-	deadline := now.Add(d.config.RequestTimeout)
-	events := make([]*event.Event, len(items))
-	for i, item := range items {
-		events[i] = item.Event
-		if item.Deadline.Before(deadline) {
-			deadline = item.Deadline
-		}
-	}
-	ctx, cancel := context.WithDeadline(d.base, deadline)
-	defer cancel()
-	verdicts := d.sender.Send(ctx, items[0].To, events)
+// late is the end of an item for which there is no time any more.
+func (d *Dispatcher) late(item *Item) End {
 	stopped := d.base.Err() != nil
-	for i, item := range items {
-		v := verdicts[i]
-		if stopped && v.Action == outcome.Retry && v.Status == 0 {
-			// To the sender a request that we broke off may look like any that
-			// got no answer.
-			v.Cause = outcome.Interrupted
-		}
-		item.attempted(now, v)
+	if item.attempts == 0 || stopped {
+		item.verdict = outcome.Verdict{Action: outcome.Retry, Cause: outcome.Interrupted}
 	}
-}
-
-// attempted notes an attempt. What was interrupted is none.
-func (i *Item) attempted(at time.Time, v outcome.Verdict) {
-	i.verdict = v
-	if v.Cause == outcome.Interrupted {
-		return
+	if stopped {
+		return Interrupted
 	}
-	i.attempts++
-	i.last = at
-	if i.first.IsZero() {
-		i.first = at
-	}
-}
-
-// giveUp ends an item that gets no attempt any more. Without one before, there
-// is no verdict but that there was no time.
-func (i *Item) giveUp(end End) {
-	if i.attempts == 0 || end == Interrupted {
-		i.verdict = outcome.Verdict{Action: outcome.Retry, Cause: outcome.Interrupted}
-	}
-	i.finish(end)
+	return Undelivered
 }
 
 func (i *Item) finish(end End) {
-	i.Done(Result{End: end, Verdict: i.verdict, Attempts: i.attempts, FirstAttempt: i.first, LastAttempt: i.last})
+	i.Done(Result{
+		End: end, Verdict: i.verdict, Attempts: i.attempts, FirstAttempt: i.first, LastAttempt: i.last,
+		Failures: i.failures, FirstFailure: i.firstFailure,
+	})
 }

@@ -114,6 +114,8 @@ func TestNoUUIDIsTwiceInABatch(t *testing.T) {
 		for _, r := range l.all() {
 			got = append(got, r.UUIDs)
 		}
+		// Those that go at the same time do so in any order.
+		slices.SortStableFunc(got, func(a, b []string) int { return len(b) - len(a) })
 		if diff := cmp.Diff([][]string{{"same", "other"}, {"same"}, {"same"}}, got); diff != "" {
 			t.Errorf("batches (-want +got):\n%s", diff)
 		}
@@ -132,6 +134,9 @@ func TestABatchIsForOneRevisionOfItsDestination(t *testing.T) {
 		}
 		d.Stop(t.Context())
 		requests := l.all()
+		if len(requests) == 2 && requests[0].To == after {
+			slices.Reverse(requests) // they go at the same time
+		}
 		if len(requests) != 2 || requests[0].To != before || requests[1].To != after {
 			t.Fatalf("requests = %v, want one a revision", requests)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/outcome"
 )
 
@@ -43,6 +44,11 @@ type Result struct {
 	Attempts     int             // 0: none was made
 	FirstAttempt time.Time
 	LastAttempt  time.Time
+	// Failures are the attempts that failed while the destination took others:
+	// something was accepted in the same request, since it began, or in the
+	// 10 s before it. They are what makes a record poison.
+	Failures     int
+	FirstFailure time.Time
 }
 
 // Item is one event on its way.
@@ -51,6 +57,11 @@ type Item struct {
 	Event *event.Event
 	// Deadline ends the attempts: no request of the item outlives it.
 	Deadline time.Time
+	// Background: drained from what was held, and served below live traffic.
+	Background bool
+	// Probe: goes alone and at once, whatever its lane waits for, pauses for or
+	// has under way; one attempt, then Done.
+	Probe bool
 	// Done is called exactly once, from a goroutine of delivery; it must not
 	// block for long.
 	Done func(Result)
@@ -59,26 +70,56 @@ type Item struct {
 	verdict     outcome.Verdict // of the last attempt
 	attempts    int
 	first, last time.Time
+
+	failures     int
+	firstFailure time.Time
+	suspect      bool // it may be what breaks its batches
+	alone        bool // it is: no other goes with it
 }
 
-// Config of delivery.
+// Config of delivery. The functions are optional and must not block; all but
+// Observe are called with the dispatcher locked, and must not call it.
 type Config struct {
 	BatchEvents    int           // default 100
 	BatchBytes     int           // default 400,000: with its frame below PostHog's and the SDK's limits
 	BatchWait      time.Duration // from a lane's first event to its request; default 250 ms
 	RequestTimeout time.Duration // default 10 s
 	Senders        int           // requests at once, all lanes together; default 256
-	PerLane        int           // requests at once in one lane; default 4
+	PerLane        int           // requests at once in one lane, at most; default 16
 	RetryFirst     time.Duration // bound of the first wait before a retry; default 200 ms
 	RetryMax       time.Duration // bound of the longest; default 5 s
+
+	// BackgroundSenders bounds the requests of background items; default 16.
+	BackgroundSenders int
+	// ProbeSenders bounds the requests of probes, which come on top of Senders;
+	// default 64.
+	ProbeSenders int
+	// StallAfter is how long a request may have no answer, while its lane has
+	// nothing accepted, before Observe is told; default 3 s.
+	StallAfter time.Duration
+	// LaneShare is how many bytes may wait in one lane, LaneWait how long, where
+	// Pressed says that others need the room; defaults 8 MiB and 5 s.
+	LaneShare int64
+	LaneWait  time.Duration
+
+	// Observe is told what each request came to as a whole, and of those that
+	// stall.
+	Observe func(to *destination.Destination, s health.Sample)
+	// Workers is the number of workers alive, which share MaxRate and
+	// MaxConcurrency of a destination; nil: 1.
+	Workers func() int
+	// Pressed: the window is nearly used up; nil: never.
+	Pressed func() bool
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
 		BatchEvents: 100, BatchBytes: 400_000, BatchWait: 250 * time.Millisecond,
-		RequestTimeout: 10 * time.Second, Senders: 256, PerLane: 4,
+		RequestTimeout: 10 * time.Second, Senders: 256, PerLane: 16,
 		RetryFirst: 200 * time.Millisecond, RetryMax: 5 * time.Second,
+		BackgroundSenders: 16, ProbeSenders: 64, StallAfter: 3 * time.Second,
+		LaneShare: 8 << 20, LaneWait: 5 * time.Second,
 	}
 }
 
@@ -97,6 +138,11 @@ func (c Config) Validate() error {
 	positive("senders", int64(c.Senders))
 	positive("per_lane", int64(c.PerLane))
 	positive("retry_first", int64(c.RetryFirst))
+	positive("background_senders", int64(c.BackgroundSenders))
+	positive("probe_senders", int64(c.ProbeSenders))
+	positive("stall_after", int64(c.StallAfter))
+	positive("lane_share", c.LaneShare)
+	positive("lane_wait", int64(c.LaneWait))
 	if c.RetryMax < c.RetryFirst {
 		errs = append(errs, fmt.Errorf("retry_max: %s is less than retry_first, %s", c.RetryMax, c.RetryFirst))
 	}

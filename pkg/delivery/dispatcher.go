@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,6 +10,11 @@ import (
 )
 
 // Dispatcher runs the lanes.
+//
+//	Submit ─▶ lane ─▶ plan ─▶ ring of tenants ─▶ next ─▶ attempt ─▶ land ─▶ Done
+//	           ▲        │      live, background    │        │          │
+//	           │     alarm      share: slots     batch   sample      nap
+//	           └──────────────────────────────────────────────────────┘
 type Dispatcher struct {
 	config Config
 	sender Sender
@@ -18,10 +24,33 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	lanes    map[destination.ID]*lane
-	ready    []*lane // lanes with a batch to send, served in turn
-	senders  int     // goroutines of sending
+	tenants  map[string]*tenant
+	hosts    map[string]*host
+	memory   memory // of lanes that are gone
 	stopping bool
-	idle     *sync.Cond // with mu: a lane went, or a sender
+	idle     *sync.Cond // with mu: a lane went, or a goroutine
+
+	rings           [classes]ring
+	sinceBackground int      // live turns since a background one
+	taken           int      // slots
+	stuck           int      // batches that gave theirs back early
+	drains          int      // background batches under way
+	crowded         []*share // with lanes blocked
+
+	probes  deque[*probe] // wait for one of ProbeSenders
+	probing int           // probes under way
+
+	senders int      // goroutines of sending
+	telling int      // goroutines that call Done of what was given up
+	teller  bool     // one that does nothing else is under way
+	ended   []ending // given up and not told yet
+
+	sweeper *time.Timer // nil: nothing to sweep
+	fleet   int         // workers, as of fleetAt
+	fleetAt time.Time
+
+	seen   map[string]struct{} // scratch of take
+	passed []*Item
 }
 
 // New makes a dispatcher.
@@ -29,7 +58,13 @@ func New(config Config, sender Sender) (*Dispatcher, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Dispatcher{config: config, sender: sender, lanes: make(map[destination.ID]*lane)}
+	d := &Dispatcher{
+		config: config, sender: sender, memory: newMemory(), seen: make(map[string]struct{}),
+		lanes: make(map[destination.ID]*lane), tenants: make(map[string]*tenant), hosts: make(map[string]*host),
+	}
+	for c := range classes {
+		d.rings[c].class, d.rings[c].quantum = c, config.BatchBytes
+	}
 	d.base, d.cancel = context.WithCancel(context.Background())
 	d.idle = sync.NewCond(&d.mu)
 	return d, nil
@@ -38,29 +73,53 @@ func New(config Config, sender Sender) (*Dispatcher, error) {
 // Submit takes an item over. It never blocks: what is in hand is bounded where
 // records come in.
 func (d *Dispatcher) Submit(item *Item) {
+	now := time.Now()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	l := d.lanes[item.To.ID]
-	if l == nil {
-		l = newLane(item.To.ID, d.config)
-		d.lanes[item.To.ID] = l
+	defer d.unlockForCaller()
+	l := d.lane(item.To, now)
+	item.arrived = now
+	if item.Probe {
+		d.probe(l, item)
+		return
 	}
-	item.arrived = time.Now()
-	l.add(item)
-	d.plan(l)
+	l.waiting[item.class()].add(item)
+	d.plan(l, now)
+	d.dispatch(now)
 }
 
-// Stats are what is in hand now.
-type Stats struct{ Lanes, Waiting, Requests int }
+// Pause has a destination left alone until a time, as another worker learned
+// that it wants. It never shortens a pause. A probe that succeeds ends it, and
+// so does an item for another revision of the destination.
+func (d *Dispatcher) Pause(id destination.ID, until time.Time) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.unlockForCaller()
+	if d.stopping || !until.After(now) {
+		return
+	}
+	l := d.lanes[id]
+	if l == nil {
+		l = d.newLane(id, now)
+	}
+	if until.After(l.pausedUntil) {
+		l.pausedUntil = until
+	}
+	d.plan(l, now)
+}
+
+// Stats are what is in hand now. Waiting are live items; Requests count probes
+// too.
+type Stats struct{ Lanes, Waiting, Background, Requests int }
 
 // Stats returns what is in hand now.
 func (d *Dispatcher) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := Stats{Lanes: len(d.lanes)}
+	s := Stats{Lanes: len(d.lanes), Waiting: d.probes.len(), Requests: d.probing}
 	for _, l := range d.lanes {
-		s.Waiting += len(l.items) + l.asleep
-		s.Requests += l.flying
+		s.Waiting += l.waiting[live].len() + l.asleep[live]
+		s.Background += l.waiting[background].len() + l.asleep[background]
+		s.Requests += l.flying[live] + l.flying[background]
 	}
 	return s
 }
@@ -72,167 +131,86 @@ func (d *Dispatcher) Stop(ctx context.Context) {
 	stop := context.AfterFunc(ctx, d.cancel)
 	defer stop()
 	defer d.cancel()
+	now := time.Now()
+	d.mu.Lock()
+	d.stopping = true
+	for _, l := range d.lanes {
+		for _, item := range l.rouse() {
+			d.giveUp(item, Undelivered)
+		}
+		d.plan(l, now)
+	}
+	d.dispatch(now)
+	d.unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stopping = true
-	var asleep []*Item
-	for _, l := range d.lanes {
-		asleep = append(asleep, l.rouse()...)
-		d.plan(l)
-	}
-	d.mu.Unlock() // what is told is the caller's code
-	for _, item := range asleep {
-		item.giveUp(Undelivered)
-	}
-	d.mu.Lock()
-	for len(d.lanes) > 0 || d.senders > 0 {
+	for len(d.lanes) > 0 || d.senders > 0 || d.probing > 0 || d.telling > 0 || d.teller {
 		d.idle.Wait()
 	}
-}
-
-// plan decides what a lane does next: be served, wait for more or for the end
-// of a pause, or go. Called with mu held whenever the lane has changed.
-func (d *Dispatcher) plan(l *lane) {
-	now := time.Now()
-	paused := !d.stopping && now.Before(l.pausedUntil)
-	switch {
-	case l.empty() && paused:
-		// The pause outlives what was to be sent, or it would bind nobody.
-		d.wakeAfter(l, l.pausedUntil.Sub(now))
-		return
-	case l.empty():
-		l.stopTimer()
-		delete(d.lanes, l.id)
-		d.idle.Broadcast()
-		return
-	case len(l.items) == 0 || l.queued || l.flying >= d.config.PerLane:
-		return
-	}
-	due := l.items[0].arrived.Add(d.config.BatchWait)
-	switch {
-	case d.stopping || l.hopeless(now):
-		d.enqueue(l)
-	case paused:
-		d.wakeAfter(l, l.pausedUntil.Sub(now))
-	case l.full(d.config) || !now.Before(due):
-		d.enqueue(l)
-	default:
-		d.wakeAfter(l, due.Sub(now))
+	if d.sweeper != nil {
+		d.sweeper.Stop()
 	}
 }
 
-func (d *Dispatcher) enqueue(l *lane) {
-	l.stopTimer()
-	l.queued = true
-	d.ready = append(d.ready, l)
-	d.moreSenders()
-}
-
-// wakeAfter has the lane looked at again; the first alarm that is set stands.
-// An alarm that was stopped too late to keep it from ringing does nothing: the
-// lane may be gone, and another in its place.
-func (d *Dispatcher) wakeAfter(l *lane, wait time.Duration) {
-	if l.timer != nil {
-		return
-	}
-	var alarm *time.Timer
-	alarm = time.AfterFunc(wait, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if l.timer != alarm {
-			return
-		}
-		l.timer = nil
-		d.plan(l)
-	})
-	l.timer = alarm
-}
-
-func (l *lane) stopTimer() {
-	if l.timer != nil {
-		l.timer.Stop()
-		l.timer = nil
-	}
-}
-
-func (d *Dispatcher) moreSenders() {
-	if d.senders < d.config.Senders {
+// dispatch starts as many batches as there may be. Called with mu held when
+// something may have become ready.
+func (d *Dispatcher) dispatch(now time.Time) {
+	for w := d.next(now); w != nil; w = d.next(now) {
 		d.senders++
-		go d.send()
+		go d.send(w)
 	}
 }
 
-// send serves ready lanes in turn until there is none.
-func (d *Dispatcher) send() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for len(d.ready) > 0 {
-		l, work := d.next()
-		d.mu.Unlock()
-		report := work()
+// send delivers a batch, and then others while there are any.
+func (d *Dispatcher) send(w *work) {
+	for w != nil {
+		r := d.deliver(w)
 		d.mu.Lock()
-		givenUp := d.land(l, &report)
-		d.mu.Unlock() // what is told is the caller's code
-		for _, item := range givenUp {
-			item.giveUp(Undelivered)
+		now := time.Now()
+		d.land(w, &r, now)
+		if w = d.next(now); w == nil {
+			d.senders--
+			d.idle.Broadcast()
+		} else {
+			d.dispatch(now)
 		}
-		d.mu.Lock()
+		d.unlock()
 	}
-	d.senders--
-	d.idle.Broadcast()
-}
-
-// next takes work from the lane whose turn it is: a batch to deliver or, while
-// the lane pauses, items for which the pause is too long. Fairness over
-// tenants, by bytes, has its place here.
-func (d *Dispatcher) next() (*lane, func() report) {
-	l := d.ready[0]
-	d.ready[0] = nil
-	d.ready = d.ready[1:]
-	l.queued = false
-	l.flying++
-	defer d.plan(l)
-	if time.Now().Before(l.pausedUntil) {
-		items, end := l.takeHopeless(d.stopping)
-		return l, func() report {
-			for _, item := range items {
-				item.giveUp(end)
-			}
-			return report{}
-		}
-	}
-	batch := l.take(d.config)
-	return l, func() report { return d.deliver(batch) }
 }
 
 // land takes over what a batch came to: retries sleep, the lane pauses where
-// the destination as a whole failed. It returns the items that are given up.
-func (d *Dispatcher) land(l *lane, r *report) (givenUp []*Item) {
-	l.flying--
+// the destination as a whole failed.
+func (d *Dispatcher) land(w *work, r *report, now time.Time) {
+	l := w.lane
+	d.leave(w)
 	if r.accepted > 0 && !r.failed {
-		l.backoff.Reset()
+		l.backoff = nil
 	}
 	if len(r.retry) > 0 {
-		givenUp = d.retryLater(l, r)
+		d.retryLater(l, r, now)
 	}
-	d.plan(l)
-	return givenUp
+	d.plan(l, now)
+	d.unblock()
 }
 
 // retryLater has items tried again after a wait with full jitter, at least what
-// the answer asked for. Items that the wait would carry past their deadline are
-// given up at once.
-func (d *Dispatcher) retryLater(l *lane, r *report) (givenUp []*Item) {
+// the answer asked for. Items that the wait would carry past their deadline, or
+// too near to it, are given up at once.
+func (d *Dispatcher) retryLater(l *lane, r *report, now time.Time) {
+	if l.backoff == nil {
+		l.backoff = newBackoff(d.config)
+	}
 	wait := max(l.backoff.NextBackOff(), r.retryAfter)
-	until := time.Now().Add(wait)
-	// Another batch may have been asked to wait longer.
-	if r.failed && until.After(l.pausedUntil) {
+	until := now.Add(wait)
+	// Another batch may have been asked to wait longer; and what the
+	// destination said before it was changed binds nobody.
+	if r.failed && until.After(l.pausedUntil) && (l.to == r.to || l.revisionOf(l.to) == r.to.Revision()) {
 		l.pausedUntil = until
 	}
 	asleep := make([]*Item, 0, len(r.retry))
 	for _, item := range r.retry {
-		if d.stopping || !item.Deadline.After(until) {
-			givenUp = append(givenUp, item)
+		if d.stopping || item.tooLate(until, d.hurry()) {
+			d.giveUp(item, Undelivered)
 			continue
 		}
 		asleep = append(asleep, item)
@@ -240,22 +218,29 @@ func (d *Dispatcher) retryLater(l *lane, r *report) (givenUp []*Item) {
 	if len(asleep) > 0 {
 		d.sleep(l, asleep, wait)
 	}
-	return givenUp
 }
 
 // sleep puts items aside; unless Stop rouses them before, they come back to the
 // front of their lane.
 func (d *Dispatcher) sleep(l *lane, items []*Item, wait time.Duration) {
 	n := &nap{items: items}
-	n.timer = time.AfterFunc(wait, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if !l.wake(n) {
-			return
-		}
-		l.putBack(items)
-		d.plan(l)
-	})
+	n.timer = time.AfterFunc(wait, func() { d.wakeUp(l, n) })
 	l.naps = append(l.naps, n)
-	l.asleep += len(items)
+	for _, item := range items {
+		l.asleep[item.class()]++
+	}
+}
+
+func (d *Dispatcher) wakeUp(l *lane, n *nap) {
+	d.mu.Lock()
+	defer d.unlock()
+	if !l.wake(n) {
+		return
+	}
+	for _, item := range slices.Backward(n.items) {
+		l.waiting[item.class()].addFront(item)
+	}
+	now := time.Now()
+	d.plan(l, now)
+	d.dispatch(now)
 }

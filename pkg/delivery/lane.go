@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/time/rate"
 
 	"github.com/hogcast/hogcast/pkg/destination"
 )
@@ -12,16 +13,59 @@ import (
 // lane is what waits for one destination. Guarded by Dispatcher.mu.
 type lane struct {
 	id     destination.ID
-	items  []*Item // in order of arrival; retries come back at the front
-	bytes  int
-	flying int // requests under way
-	asleep int // items that wait for a retry, in naps
-	naps   []*nap
-	queued bool // in the dispatcher's ready list
-	timer  *time.Timer
+	to     *destination.Destination // as it was given last
+	tenant *tenant
+	host   *host
+	gone   bool // not the dispatcher's any more
+
+	waiting [classes]queue
+	turns   [classes]turn
+	flying  [classes]int // batches under way
+	stalled int          // requests without an answer for long
+	probing int          // probes that wait or are under way
+	naps    []*nap
+	asleep  [classes]int // items that wait for a retry, in naps
+
+	timer *time.Timer
+	alarm time.Time // when the timer rings; zero: it is not set
 	// pausedUntil: the destination as a whole asked for a pause, or failed.
 	pausedUntil time.Time
-	backoff     *backoff.ExponentialBackOff
+	backoff     *backoff.ExponentialBackOff // nil: nothing has failed
+	rate        *rate.Limiter               // nil: no limit
+	pace        pace
+	accepted    time.Time // when something was accepted last
+
+	revised  *destination.Destination // whose revision this is
+	revision string
+}
+
+// queue is what waits in one class: in order of arrival, and so of deadlines;
+// retries come back at the front.
+type queue struct {
+	deque[*Item]
+	bytes int64
+}
+
+func (q *queue) add(item *Item) {
+	q.bytes += int64(item.Event.Size())
+	q.push(item)
+}
+
+func (q *queue) addFront(item *Item) {
+	q.bytes += int64(item.Event.Size())
+	q.pushFront(item)
+}
+
+func (q *queue) take() *Item {
+	item := q.pop()
+	q.bytes -= int64(item.Event.Size())
+	return item
+}
+
+func (q *queue) takeBack() *Item {
+	item := q.popBack()
+	q.bytes -= int64(item.Event.Size())
+	return item
 }
 
 // nap is a wait before a retry.
@@ -30,7 +74,12 @@ type nap struct {
 	timer *time.Timer
 }
 
-func newLane(id destination.ID, c Config) *lane { return &lane{id: id, backoff: newBackoff(c)} }
+func (i *Item) class() class {
+	if i.Background {
+		return background
+	}
+	return live
+}
 
 // newBackoff: exponential, with full jitter (a factor of 1 spreads each wait
 // over 0 to twice its interval, so the intervals are half of the bounds). It
@@ -47,38 +96,43 @@ func newBackoff(c Config) *backoff.ExponentialBackOff {
 }
 
 // full reports whether a batch of the greatest size can be made.
-func (l *lane) full(c Config) bool { return len(l.items) >= c.BatchEvents || l.bytes >= c.BatchBytes }
-
-// empty reports whether nothing waits, flies or sleeps in the lane.
-func (l *lane) empty() bool { return len(l.items) == 0 && l.flying == 0 && l.asleep == 0 }
-
-// hopeless reports whether the lane pauses beyond the deadline of its first
-// item; items stand in order of arrival, and so of their deadlines.
-func (l *lane) hopeless(now time.Time) bool {
-	return now.Before(l.pausedUntil) && !l.items[0].Deadline.After(l.pausedUntil)
+func (l *lane) full(c class, config Config) bool {
+	return l.waiting[c].len() >= l.most(config) || l.waiting[c].bytes >= int64(config.BatchBytes)
 }
 
-// takeHopeless cuts off the items that a pausing lane can't send in time; all
-// of them when stopping, and then somebody else may have more luck.
-func (l *lane) takeHopeless(stopping bool) ([]*Item, End) {
-	if stopping {
-		items := l.items
-		l.items, l.bytes = nil, 0
-		return items, Interrupted
+// empty reports whether nothing waits, flies or sleeps in the lane.
+func (l *lane) empty() bool {
+	return l.waiting[live].len()+l.waiting[background].len()+l.flying[live]+l.flying[background]+
+		l.probing+len(l.naps) == 0
+}
+
+// room reports whether another batch may be under way: within what its pace
+// allows, of which one request that stalls takes nothing, lest a single dead
+// connection stop the lane; at most is the destination's own bound. Background
+// gets half while live items wait.
+func (l *lane) room(c class, most int) bool {
+	flying := l.flying[live] + l.flying[background]
+	if flying >= most || flying-min(l.stalled, 1) >= int(l.pace.limit) {
+		return false
 	}
-	var items []*Item
-	kept := l.items[:0]
-	for _, item := range l.items {
-		if item.Deadline.After(l.pausedUntil) {
-			kept = append(kept, item)
-			continue
-		}
-		items = append(items, item)
-		l.bytes -= item.Event.Size()
+	return c == live || l.waiting[live].len() == 0 || l.flying[background] < max(1, int(l.pace.limit)/2)
+}
+
+func (l *lane) paused(now time.Time) bool { return now.Before(l.pausedUntil) }
+
+// resume ends a pause: the destination has shown that it takes events, or is
+// another than the one that asked for it.
+func (l *lane) resume() {
+	l.pausedUntil, l.backoff = time.Time{}, nil
+}
+
+// revisionOf is the revision of a destination of this lane; it is costly, and
+// so kept for the latest.
+func (l *lane) revisionOf(to *destination.Destination) string {
+	if l.revised != to {
+		l.revised, l.revision = to, to.Revision()
 	}
-	clear(l.items[len(kept):])
-	l.items = kept
-	return items, Undelivered
+	return l.revision
 }
 
 // wake ends a nap; false where it has ended before.
@@ -88,7 +142,9 @@ func (l *lane) wake(n *nap) bool {
 		return false
 	}
 	l.naps = slices.Delete(l.naps, i, i+1)
-	l.asleep -= len(n.items)
+	for _, item := range n.items {
+		l.asleep[item.class()]--
+	}
 	return true
 }
 
@@ -98,50 +154,6 @@ func (l *lane) rouse() (items []*Item) {
 		n.timer.Stop()
 		items = append(items, n.items...)
 	}
-	l.naps, l.asleep = nil, 0
+	l.naps, l.asleep = nil, [classes]int{}
 	return items
-}
-
-// take cuts the next batch off: at most BatchEvents and BatchBytes (one larger
-// event goes alone), for one revision of the destination, no uuid twice. What
-// is passed over keeps its place.
-func (l *lane) take(c Config) []*Item {
-	batch := make([]*Item, 0, min(len(l.items), c.BatchEvents))
-	seen := make(map[string]struct{}, cap(batch))
-	bytes := 0
-	kept := l.items[:0]
-	for i, item := range l.items {
-		size := item.Event.Size()
-		if len(batch) == c.BatchEvents || len(batch) > 0 && bytes+size > c.BatchBytes {
-			kept = append(kept, l.items[i:]...)
-			break
-		}
-		_, twice := seen[item.Event.UUID]
-		if twice || len(batch) > 0 && item.To != batch[0].To {
-			kept = append(kept, item)
-			continue
-		}
-		seen[item.Event.UUID] = struct{}{}
-		batch = append(batch, item)
-		bytes += size
-	}
-	clear(l.items[len(kept):])
-	l.items = kept
-	l.bytes -= bytes
-	return batch
-}
-
-func (l *lane) add(items ...*Item) {
-	for _, item := range items {
-		l.bytes += item.Event.Size()
-	}
-	l.items = append(l.items, items...)
-}
-
-// putBack puts items at the front: they have waited longest.
-func (l *lane) putBack(items []*Item) {
-	for _, item := range items {
-		l.bytes += item.Event.Size()
-	}
-	l.items = append(append(make([]*Item, 0, len(items)+len(l.items)), items...), l.items...)
 }

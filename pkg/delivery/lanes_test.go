@@ -46,9 +46,9 @@ func hang(gate <-chan struct{}) senderFunc {
 func TestRequestsAreBoundedByLaneAndInAll(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ lanes, senders, want int }{
-		"one lane has four at once":           {1, 256, 4},
+		"one lane begins with two at once":    {1, 256, 2},
 		"many lanes share the senders":        {20, 10, 10},
-		"lanes do not take from one another":  {3, 256, 12},
+		"lanes do not take from one another":  {3, 256, 6},
 		"one sender serves all, one by one":   {5, 1, 1},
 		"fewer senders than one lane may use": {1, 2, 2},
 	} {

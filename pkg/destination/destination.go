@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Protocol names the PostHog path that a destination is sent by.
@@ -44,6 +45,13 @@ type Destination struct {
 	SamplingRate float64 // 0.0001–1
 	SampleErrors bool    // failed generations pass whatever the rate
 	APIKeys      KeyFilter
+
+	// Limits of the whole fleet, which shares them out over its workers.
+	MaxRate        float64 // events per second; 0: none
+	MaxConcurrency int     // requests at once; 0: none
+	// HoldMax is how long what can't be delivered is held before it becomes a
+	// dead letter; at least MinHoldMax, 0: the default of package held, 72 h.
+	HoldMax time.Duration
 }
 
 // KeyFilter admits records by their api_key_id. An empty Include admits all;
@@ -69,8 +77,8 @@ func (f KeyFilter) Includes(keyID string) bool {
 // counts only for the revision that it was asked with. It reveals no secret.
 func (d *Destination) Revision() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %t %t %q %q %q %t %g %t %q %q", d.Tenant, d.Name, d.Enabled, d.Paused,
+	fmt.Fprintf(h, "%q %q %t %t %q %q %q %t %g %t %q %q %g %d %d", d.Tenant, d.Name, d.Enabled, d.Paused,
 		d.APIKey.Reveal(), d.Endpoint, d.Protocol, d.PrivacyMode, d.SamplingRate, d.SampleErrors,
-		d.APIKeys.Include, d.APIKeys.Exclude)
+		d.APIKeys.Include, d.APIKeys.Exclude, d.MaxRate, d.MaxConcurrency, d.HoldMax)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -3,9 +3,11 @@ package destination
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Endpoints of PostHog's own clouds, by their short forms.
@@ -19,6 +21,7 @@ const (
 	MinSamplingRate = 0.0001
 	MaxKeyBytes     = 64 // PostHog's edge refuses longer tokens
 	MaxKeyFilterIDs = 10_000
+	MinHoldMax      = time.Minute
 )
 
 // ParseEndpoint turns `us`, `eu`, the empty string (us) or a URL into
@@ -127,5 +130,18 @@ func (d *Destination) Validate() error {
 	if n := len(d.APIKeys.Include) + len(d.APIKeys.Exclude); n > MaxKeyFilterIDs {
 		errs = append(errs, fmt.Errorf("api_keys: %d ids; at most %d", n, MaxKeyFilterIDs))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.checkLimits()...)...)
+}
+
+func (d *Destination) checkLimits() (errs []error) {
+	if !(d.MaxRate >= 0) || math.IsInf(d.MaxRate, 0) {
+		errs = append(errs, fmt.Errorf("max_rate: %g is no number of events per second; 0 is no limit", d.MaxRate))
+	}
+	if d.MaxConcurrency < 0 {
+		errs = append(errs, fmt.Errorf("max_concurrency: %d is no number of requests; 0 is no limit", d.MaxConcurrency))
+	}
+	if d.HoldMax != 0 && d.HoldMax < MinHoldMax {
+		errs = append(errs, fmt.Errorf("hold_max: %s is less than %s", d.HoldMax, MinHoldMax))
+	}
+	return errs
 }

@@ -33,6 +33,8 @@ const (
 	HeaderAttempts     = "Hogcast-Attempts"
 	HeaderFirstAttempt = "Hogcast-First-Attempt"
 	HeaderLastAttempt  = "Hogcast-Last-Attempt"
+	HeaderFailures     = "Hogcast-Failures" // attempts that failed while the destination took others
+	HeaderFirstFailure = "Hogcast-First-Failure"
 	HeaderRules        = "Hogcast-Rules"
 	HeaderMapping      = "Hogcast-Mapping"
 	HeaderWorker       = "Hogcast-Worker"
@@ -101,6 +103,8 @@ type Envelope struct {
 	Attempts     int
 	FirstAttempt time.Time
 	LastAttempt  time.Time
+	Failures     int // attempts that failed while the destination took others: what makes poison
+	FirstFailure time.Time
 	Rules        []string // privacy transforms already applied
 	Mapping      string   // version of the mapping that was in force
 	Worker       string
@@ -156,6 +160,8 @@ func (e *Envelope) Headers() map[string][]string {
 	number(HeaderAttempts, e.Attempts)
 	moment(HeaderFirstAttempt, e.FirstAttempt)
 	moment(HeaderLastAttempt, e.LastAttempt)
+	number(HeaderFailures, e.Failures)
+	moment(HeaderFirstFailure, e.FirstFailure)
 	set(HeaderRules, strings.Join(e.Rules, ","), 512)
 	set(HeaderMapping, e.Mapping, 64)
 	set(HeaderWorker, e.Worker, 128)
@@ -201,6 +207,8 @@ func Parse(headers map[string][]string, body []byte) (*Envelope, error) {
 		parseNamed(HeaderSize, get(HeaderSize), &e.Size, strconv.Atoi),
 		parseNamed(HeaderFirstAttempt, get(HeaderFirstAttempt), &e.FirstAttempt, parseTime),
 		parseNamed(HeaderLastAttempt, get(HeaderLastAttempt), &e.LastAttempt, parseTime),
+		parseNamed(HeaderFailures, get(HeaderFailures), &e.Failures, strconv.Atoi),
+		parseNamed(HeaderFirstFailure, get(HeaderFirstFailure), &e.FirstFailure, parseTime),
 	)
 }
 

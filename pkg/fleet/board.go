@@ -53,6 +53,7 @@ type entry struct {
 	status   health.Status
 	revision uint64 // in the bucket; 0: not there
 	probing  bool   // by this worker
+	turn     bool   // by its turn at what is held, which goes on by itself
 }
 
 // host is what this worker has seen of an endpoint.
@@ -253,7 +254,7 @@ func (b *Board) Probed(k Key, p health.Probe, answered bool) {
 	if e == nil {
 		return
 	}
-	e.probing = false
+	defer func() { e.probing, e.turn = false, false }()
 	switch {
 	case !e.status.Blocked():
 	case answered && e.host != "":
@@ -263,4 +264,20 @@ func (b *Board) Probed(k Key, p health.Probe, answered bool) {
 	default:
 		b.set(key, e, e.status.Probed(time.Now(), p))
 	}
+}
+
+// ClaimTurn is Claim by a turn at what is held: it goes on by itself where the
+// probe succeeds, and so nobody is to be woken then. host is the token of a
+// host, or "".
+func (b *Board) ClaimTurn(ctx context.Context, id destination.ID, host string) bool {
+	k := Key{ID: id, Host: host}
+	if !b.Claim(ctx, k) {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.entries[k.String()]; e != nil {
+		e.turn = true
+	}
+	return true
 }

@@ -86,7 +86,7 @@ func (b *Board) clear(key string, e *entry) {
 			zap.Duration("after", time.Since(e.status.Since)))
 	}
 	b.adopt(e, health.Status{State: health.Healthy})
-	b.dirty.add(key, true)
+	b.dirty.add(key, !e.turn)
 }
 
 // set puts a status in force and has it shared.

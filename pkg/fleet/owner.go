@@ -5,6 +5,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/outcome"
 )
 
 // Mark notes why what is held for a destination waits, where that is not for
@@ -21,6 +22,21 @@ func (b *Board) Mark(id destination.ID, revision string, reason health.Reason) {
 	b.set(key, e, health.Status{
 		State: health.Held, Reason: reason, Revision: revision, Since: now, LastProbe: now, Gap: health.MaxGap,
 	})
+}
+
+// Unmark takes back what Mark has noted: nothing is held any more.
+func (b *Board) Unmark(id destination.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := id.String()
+	e := b.entries[key]
+	if e == nil || e.status.State != health.Held {
+		return
+	}
+	switch e.status.Reason {
+	case outcome.OwnerPaused, outcome.OwnerDisabled, outcome.Missing:
+		b.set(key, e, health.Status{State: health.Healthy})
+	}
 }
 
 // Draining notes that what was held for a healthy destination is being
@@ -48,7 +64,7 @@ func (b *Board) Changed(now *destination.Set) {
 			continue
 		}
 		to := now.Get(e.id)
-		if to == nil || e.status.About(to.Revision()) && e.status.Reason != health.Missing {
+		if to == nil || e.status.About(to.Revision()) && e.status.Reason != outcome.Missing {
 			continue
 		}
 		b.clear(key, e)

@@ -28,29 +28,8 @@ type Status struct {
 	Worker    string    `json:"worker,omitempty"` // which wrote this
 }
 
-// Reason is why a destination is not healthy: an outcome.Cause, or one of those
-// below.
-type Reason string
-
-// The reasons that are no causes of attempts.
-const (
-	OwnerPaused      Reason = "paused"            // paused: true
-	OwnerDisabled    Reason = "disabled"          // enabled: false, with held work
-	Missing          Reason = "missing"           // no such destination (any more)
-	Guarded          Reason = "guard"             // the poison guard
-	SecretUnreadable Reason = "secret_unreadable" // its key can't be decrypted
-)
-
-// Reasons lists every Reason.
-func Reasons() []Reason {
-	reasons := []Reason{OwnerPaused, OwnerDisabled, Missing, Guarded, SecretUnreadable}
-	for _, c := range outcome.Causes() {
-		if Classify(c) != Fine {
-			reasons = append(reasons, Reason(c))
-		}
-	}
-	return reasons
-}
+// Reason is why a destination is not healthy.
+type Reason = outcome.HoldReason
 
 // Gaps between probes.
 const (

@@ -42,6 +42,7 @@ const (
 
 	// Ours.
 	Interrupted Cause = "interrupted" // shutting down, or no time left; spends no attempt
+	Crowded     Cause = "crowded"     // no room in its lane while others waited
 )
 
 // Causes lists every Cause.
@@ -53,7 +54,7 @@ func Causes() []Cause {
 		Unauthorized, PaymentRequired, Forbidden, NotServed, Gone, Redirected, NotImplemented,
 		EncodingRefused, OverQuota, TLS, EgressRefused, UnexpectedStatus,
 		BadRequest, PayloadTooLarge, DroppedByServer, EventTooLarge, Unencodable,
-		Interrupted,
+		Interrupted, Crowded,
 	}
 }
 

@@ -62,6 +62,33 @@ func FilterReasons() []FilterReason {
 	return []FilterReason{Disabled, APIKeyExcluded, APIKeyNotIncluded, APIKeyUnreadable}
 }
 
+// HoldReason is why a branch is held, or why a destination is not healthy: the
+// Cause of a failure, or one of those below.
+type HoldReason string
+
+// The reasons that are no causes of attempts.
+const (
+	OwnerPaused      HoldReason = "paused"            // paused: true
+	OwnerDisabled    HoldReason = "disabled"          // enabled: false, with held work
+	Missing          HoldReason = "missing"           // no such destination (any more)
+	Guarded          HoldReason = "guard"             // the poison guard
+	SecretUnreadable HoldReason = "secret_unreadable" // its key can't be decrypted
+	Replayed         HoldReason = "replay"            // a dead letter on its way back
+)
+
+// HoldReasons lists every HoldReason.
+func HoldReasons() []HoldReason {
+	reasons := []HoldReason{OwnerPaused, OwnerDisabled, Missing, Guarded, SecretUnreadable, Replayed}
+	for _, c := range Causes() {
+		switch c {
+		case OK, Warning, DroppedByServer, EventTooLarge, BadRequest, PayloadTooLarge:
+		default:
+			reasons = append(reasons, HoldReason(c))
+		}
+	}
+	return reasons
+}
+
 // Action is what an answer asks of the sender.
 type Action string
 

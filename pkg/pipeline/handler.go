@@ -1,16 +1,21 @@
 // Package pipeline is what happens to a record, on one screen: decode, route,
-// privacy, map, deliver, bury, settle. Layer 4: flows meet here, through
-// interfaces of one method. It owns the goroutines that write dead letters;
-// Wait returns when there is none.
+// admit, privacy, map, deliver; what can't be delivered is held or buried; then
+// it is settled. Layer 4: flows meet here, through interfaces of few methods.
+// It owns the goroutines that store branches and that handle suspects; Stop
+// returns when there is none.
 package pipeline
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/hogcast/hogcast/pkg/delivery"
 	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/fleet"
+	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/mapping"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/privacy"
@@ -31,15 +36,24 @@ type Settler interface {
 	Settle(*queue.Delivery, queue.Verdict)
 }
 
+// Health tells what may be done with a fresh event.
+type Health interface {
+	Admit(*destination.Destination) fleet.Admission
+	Claim(context.Context, fleet.Key) bool
+	Probed(k fleet.Key, p health.Probe, answered bool)
+}
+
 // Params of a handler; all but Logger are required.
 type Params struct {
 	Registry  Registry
+	Health    Health
 	Deliverer Deliverer
+	Parker    Parker
 	Letters   LetterWriter
 	Settler   Settler
 	Metrics   *telemetry.Metrics
 	Worker    string // this worker's id, for envelopes
-	// MainLaneMax is how long a record may stay here before it is given back.
+	// MainLaneMax is how long a record may stay here before it is held.
 	MainLaneMax time.Duration
 	Logger      *zap.Logger
 }
@@ -47,8 +61,9 @@ type Params struct {
 // Handler handles records.
 type Handler struct {
 	Params
-	letters undertaker
-	done    doneBranches
+	keep  keeper
+	alone quarantine
+	done  doneBranches
 }
 
 // New makes a handler.
@@ -57,14 +72,24 @@ func New(p Params) *Handler {
 		p.Logger = zap.NewNop()
 	}
 	h := &Handler{Params: p}
-	h.letters.init(p)
+	h.keep.init(p)
+	h.alone.init(h)
 	return h
 }
 
 // Handle does what has to be done for one delivered record, and returns before
-// it is done: the record is settled when all of its branches are.
+// it is done: the record is settled when all of its branches are. One that has
+// come suspiciously often is judged before it is looked at.
 func (h *Handler) Handle(m *queue.Delivery) {
 	j := h.receive(m)
+	if h.alone.takes(j) {
+		return
+	}
+	h.handle(j)
+}
+
+func (h *Handler) handle(j *job) {
+	m := j.message
 	r, err := decode(m)
 	if err != nil {
 		h.bury(j, h.unreadable(j, err))
@@ -86,22 +111,40 @@ func (h *Handler) Handle(m *queue.Delivery) {
 		case !d.Deliver():
 			h.leaveOut(j, d)
 		case d.Destination.Paused:
-			j.finish(branchLater)
+			h.park(j, d.Destination, fleet.Admission{Reason: outcome.OwnerPaused}, delivery.Result{})
 		default:
-			h.deliver(j, r, d.Destination)
+			h.admit(j, r, d.Destination)
 		}
+	}
+}
+
+// admit sends a branch on its way, unless its destination is known not to take
+// it now; then it is held, or is the probe.
+func (h *Handler) admit(j *job, r *record.Record, to *destination.Destination) {
+	switch a := h.Health.Admit(to); a.Gate {
+	case fleet.Pass:
+		h.deliver(j, r, to)
+	case fleet.Probe:
+		h.probe(j, r, to, a)
+	case fleet.Park:
+		h.park(j, to, a, delivery.Result{})
 	}
 }
 
 // deliver sends one branch on its way. The record passes the destination's
 // privacy rules before anything is made of it.
 func (h *Handler) deliver(j *job, r *record.Record, to *destination.Destination) {
-	e, notes := mapping.Map(privacy.Apply(r, privacy.RulesOf(to)), to.Name)
-	h.countNotes(notes)
 	h.Deliverer.Submit(&delivery.Item{
-		To: to, Event: e, Deadline: j.received.Add(h.MainLaneMax),
+		To: to, Event: h.event(r, to), Deadline: j.received.Add(h.MainLaneMax),
 		Done: func(result delivery.Result) { h.delivered(j, to, result) },
 	})
+}
+
+// event is what the record becomes for a destination.
+func (h *Handler) event(r *record.Record, to *destination.Destination) *event.Event {
+	e, notes := mapping.Map(privacy.Apply(r, privacy.RulesOf(to)), to.Name)
+	h.countNotes(notes)
+	return e
 }
 
 // delivered takes over what became of a branch.
@@ -115,8 +158,7 @@ func (h *Handler) delivered(j *job, to *destination.Destination, result delivery
 	case delivery.Buried:
 		h.bury(j, h.undeliverable(j, to, result))
 	case delivery.Undelivered:
-		h.Metrics.Deferred.WithLabelValues(string(result.Verdict.Cause)).Inc()
-		j.finish(branchLater)
+		h.park(j, to, fleet.Admission{Reason: health.Reason(result.Verdict.Cause)}, result)
 	case delivery.Interrupted:
 		j.finish(branchInterrupted)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/event"
+	"github.com/hogcast/hogcast/pkg/fleet"
+	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/pipeline"
 	"github.com/hogcast/hogcast/pkg/queue"
@@ -80,6 +82,7 @@ type world struct {
 	conn    *queue.Conn
 	posthog *posthog
 	metrics *prometheus.Registry
+	board   *fleet.Board
 	stop    func() // as a worker stops; once
 }
 
@@ -119,7 +122,13 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 	if err != nil {
 		t.Fatal(err)
 	}
+	waker := held.NewWaker(conn, nil)
+	waking, stopWaker := context.WithCancel(context.Background())
+	woken := make(chan struct{})
+	go func() { defer close(woken); waker.Run(waking) }()
+	w.board = fleet.New(fleet.Params{Conn: conn, Worker: "w1"})
 	handler := pipeline.New(pipeline.Params{
+		Health: w.board, Parker: held.NewParker(conn, waker),
 		Registry: registry{destination.NewSet(destinations)}, Deliverer: dispatcher, Settler: consumer, Worker: "w1",
 		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, "test"),
 		MainLaneMax: 300 * time.Millisecond,
@@ -134,9 +143,12 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 		}
 		drain, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		handler.Quiesce(drain)
 		dispatcher.Stop(drain)
-		handler.Wait()
+		handler.Stop(drain)
 		consumer.Drain(drain)
+		stopWaker()
+		<-woken
 	})
 	t.Cleanup(w.stop)
 	return w

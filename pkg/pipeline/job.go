@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,6 @@ type job struct {
 	branches int
 
 	pending     atomic.Int32
-	later       atomic.Bool // a branch has to come again
 	interrupted atomic.Bool // a branch was interrupted: somebody else shall go on
 }
 
@@ -28,8 +26,7 @@ type job struct {
 type branchEnd int
 
 const (
-	branchDone branchEnd = iota // delivered, buried, filtered or sampled out
-	branchLater
+	branchDone branchEnd = iota // delivered, held, buried, filtered or sampled out
 	branchInterrupted
 )
 
@@ -52,35 +49,17 @@ func (j *job) expect(branches int) {
 // finish ends a branch; the last one settles the record: acknowledged only when
 // all are done.
 func (j *job) finish(end branchEnd) {
-	switch end {
-	case branchDone:
-	case branchLater:
-		j.later.Store(true)
-	case branchInterrupted:
+	if end == branchInterrupted {
 		j.interrupted.Store(true)
 	}
 	if j.pending.Add(-1) > 0 {
 		return
 	}
-	switch {
-	case j.later.Load():
-		j.handler.Settler.Settle(j.message, queue.Again(redeliveryDelay(j.message.NumDelivered)))
-	case j.interrupted.Load():
+	if j.interrupted.Load() {
 		j.handler.Settler.Settle(j.message, queue.HandBack())
-	default:
+	} else {
 		j.handler.done.forget(j)
 		j.handler.Settler.Settle(j.message, queue.Ack())
 	}
-}
-
-// redeliveryDelay grows from 2 to 60 s with the number of deliveries, with full
-// jitter above its half. Until undelivered branches are parked in a lane of
-// their own, this is where they wait.
-func redeliveryDelay(delivered uint64) time.Duration {
-	const first, longest = 2 * time.Second, 60 * time.Second
-	delay := longest
-	if delivered < 6 {
-		delay = min(first<<max(delivered, 1)/2, longest)
-	}
-	return delay/2 + rand.N(delay/2) //nolint:gosec // spreads load, guards nothing
+	j.handler.alone.left(j)
 }

@@ -3,10 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/delivery"
@@ -25,47 +22,35 @@ type LetterWriter interface {
 	Write(context.Context, deadletter.Letter) (outcome.DeadReason, error)
 }
 
-const (
-	// letterWriters bounds the letters that are written at once.
-	letterWriters = 64
-	// letterTimeout bounds the writing of one; then its record comes again.
-	letterTimeout = 15 * time.Second
-)
-
-// undertaker bounds the goroutines that write letters.
-type undertaker struct {
-	slots   chan struct{}
-	writing sync.WaitGroup
-}
-
-func (u *undertaker) init(Params) { u.slots = make(chan struct{}, letterWriters) }
-
-// bury writes a letter and then ends the branch. How many wait is bounded by
-// the window of what is in hand.
+// bury stores a letter and then ends the branch.
 func (h *Handler) bury(j *job, l deadletter.Letter) {
-	h.letters.writing.Go(func() {
-		h.letters.slots <- struct{}{}
-		defer func() { <-h.letters.slots }()
-		ctx, cancel := context.WithTimeout(context.Background(), letterTimeout)
-		defer cancel()
-		reason, err := h.Letters.Write(ctx, l)
+	h.keep.until(h.writing(l, func(err error) {
 		if err != nil {
-			h.Metrics.LetterFailures.Inc()
-			h.Logger.Error("dead letter not written; the record will come again",
-				zap.String("tenant", l.Tenant), zap.String("destination", l.Destination),
-				zap.String("reason", string(l.Reason)), zap.String("record_id", l.Envelope.RecordID), zap.Error(err))
-			j.finish(branchLater)
+			j.finish(branchInterrupted)
 			return
 		}
 		h.Metrics.Outcomes.WithLabelValues(string(outcome.DeadLettered)).Inc()
-		h.Metrics.Dead.WithLabelValues(string(reason)).Inc()
 		h.done.add(j, l.Destination)
 		j.finish(branchDone)
-	})
+	}))
 }
 
-// Wait returns when no letter is being written.
-func (h *Handler) Wait() { h.letters.writing.Wait() }
+// writing is the storing of a letter.
+func (h *Handler) writing(l deadletter.Letter, done func(error)) storing {
+	return storing{
+		what: "dead letter", tenant: l.Tenant, destination: l.Destination,
+		store: func(ctx context.Context) error {
+			reason, err := h.Letters.Write(ctx, l)
+			if err != nil {
+				h.Metrics.LetterFailures.Inc()
+				return err
+			}
+			h.Metrics.Dead.WithLabelValues(string(reason)).Inc()
+			return nil
+		},
+		done: done,
+	}
+}
 
 // letter makes a letter of the whole record, for no destination.
 func (j *job) letter(reason outcome.DeadReason, body []byte) deadletter.Letter {
@@ -74,13 +59,17 @@ func (j *job) letter(reason outcome.DeadReason, body []byte) deadletter.Letter {
 	if !record.ValidTenant(tenant) {
 		tenant = ""
 	}
-	return deadletter.Letter{
-		Tenant: tenant, Reason: reason,
-		Envelope: envelope.Envelope{
-			Source: j.source, MsgID: m.MsgID(), RecordID: j.recordID,
-			Mapping: mapping.Version, Worker: j.handler.Worker, Traceparent: first(m.Header[envelope.HeaderTraceparent]),
-			Body: body,
-		},
+	e := j.envelope()
+	e.Body = body
+	return deadletter.Letter{Tenant: tenant, Reason: reason, Envelope: e}
+}
+
+// envelope is what an envelope says of the record, whatever happens to it.
+func (j *job) envelope() envelope.Envelope {
+	m := j.message
+	return envelope.Envelope{
+		Source: j.source, MsgID: m.MsgID(), RecordID: j.recordID,
+		Mapping: mapping.Version, Worker: j.handler.Worker, Traceparent: first(m.Header[envelope.HeaderTraceparent]),
 	}
 }
 
@@ -116,23 +105,49 @@ func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 // record passes the privacy rules before it is kept.
 func (h *Handler) undeliverable(j *job, to *destination.Destination, result delivery.Result) deadletter.Letter {
 	rules := privacy.RulesOf(to)
-	v := result.Verdict
-	l := j.letter(outcome.DeadReasonFor(v.Cause), nil)
+	l := j.letter(outcome.DeadReasonFor(result.Verdict.Cause), nil)
 	l.Destination = to.Name
-	e := &l.Envelope
-	e.Status, e.Attempts = v.Status, result.Attempts
-	e.FirstAttempt, e.LastAttempt = result.FirstAttempt, result.LastAttempt
+	note(&l.Envelope, rules, result)
+	j.store(&l.Envelope, rules)
+	return l
+}
+
+// note writes what the attempts came to into an envelope. A private
+// destination's answers are not kept: they may echo the prompt.
+func note(e *envelope.Envelope, rules privacy.Rules, result delivery.Result) {
+	v := result.Verdict
+	e.Status = v.Status
+	e.Attempts += result.Attempts
+	e.Failures += result.Failures
+	e.FirstAttempt = earlier(e.FirstAttempt, result.FirstAttempt)
+	e.FirstFailure = earlier(e.FirstFailure, result.FirstFailure)
+	if !result.LastAttempt.IsZero() {
+		e.LastAttempt = result.LastAttempt
+	}
 	e.Detail = string(v.Cause)
 	if v.Detail != "" && !rules.PrivacyMode {
 		e.Detail += ": " + v.Detail
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// store puts the record into an envelope, after the privacy rules.
+func (j *job) store(e *envelope.Envelope, rules privacy.Rules) {
 	e.Rules = privacy.Applied(rules)
+	e.Body = j.message.Data
+	if len(e.Rules) == 0 {
+		return
+	}
 	r, err := record.Decode(j.message.Data)
 	if err != nil { // can't be: it was read when it came
-		e.Body = j.message.Data
 		e.Withhold()
-		return l
+		return
 	}
 	e.Body = privacy.Stored(j.message.Data, r, rules)
-	return l
 }

@@ -178,16 +178,13 @@ func (c *Conn) Get(ctx context.Context, stream string, sequence uint64) (StoredM
 	}, nil
 }
 
-// Delete deletes one message by its sequence.
+// Delete deletes one message by its sequence; that there is none is success.
 func (c *Conn) Delete(ctx context.Context, stream string, sequence uint64) error {
-	s, err := c.JS.Stream(ctx, stream)
+	s, err := c.Store(ctx, stream)
 	if err != nil {
-		return asked("stream "+stream, err)
+		return err
 	}
-	if err := s.DeleteMsg(ctx, sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return fmt.Errorf("deleting message %d of %s: %w", sequence, stream, err)
-	}
-	return nil
+	return s.Delete(ctx, sequence)
 }
 
 // CountBySubject counts a stream's messages by subject, of those that match.

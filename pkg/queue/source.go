@@ -89,7 +89,7 @@ func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*
 	defer func() { s.window.release(left) }()
 	batch, err := s.consumer.Fetch(n, jetstream.FetchMaxBytes(s.limit), jetstream.FetchMaxWait(wait))
 	if err != nil {
-		return 0, fmt.Errorf("pulling: %w", err)
+		return 0, pullError(err)
 	}
 	took := 0
 	// Read to its end even when ctx ends: what was sent would wait for its lease.
@@ -103,9 +103,19 @@ func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*
 		use(d)
 	}
 	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
-		return took, fmt.Errorf("pulling: %w", err)
+		return took, pullError(err)
 	}
 	return took, nil
+}
+
+// ErrGone: the consumer of a drain was ended by somebody else, or by the server.
+var ErrGone = errors.New("the consumer is gone")
+
+func pullError(err error) error {
+	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrConsumerDeleted) {
+		return fmt.Errorf("pulling: %w: %w", ErrGone, err)
+	}
+	return fmt.Errorf("pulling: %w", err)
 }
 
 // Outstanding is how many messages the source has left: waiting, in hands and

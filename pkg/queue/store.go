@@ -64,10 +64,15 @@ func (s *Store) message(what string, get func() (*jetstream.RawStreamMsg, error)
 
 // Delete deletes one message by its sequence; that there is none is success.
 func (s *Store) Delete(ctx context.Context, sequence uint64) error {
-	if err := s.stream.DeleteMsg(ctx, sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return fmt.Errorf("deleting message %d of %s: %w: %w", sequence, s.name, ErrUnavailable, err)
+	err := s.stream.DeleteMsg(ctx, sequence)
+	if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
 	}
-	return nil
+	// The server has one code for all that can go wrong here.
+	if _, gone := s.Get(ctx, sequence); errors.Is(gone, ErrNoMessage) {
+		return nil
+	}
+	return fmt.Errorf("deleting message %d of %s: %w: %w", sequence, s.name, ErrUnavailable, err)
 }
 
 // Purge deletes what matches the filter, up to and with the sequence.

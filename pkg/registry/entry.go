@@ -3,9 +3,11 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -95,6 +97,12 @@ func (e *entryReader) member(d *destination.Destination, keys *keySources, key s
 		e.decode(key, v, &d.SamplingRate, "a number")
 	case "sample_errors":
 		e.decode(key, v, &d.SampleErrors, "true or false")
+	case "max_rate":
+		e.decode(key, v, &d.MaxRate, "a number of events per second")
+	case "max_concurrency":
+		e.decode(key, v, &d.MaxConcurrency, "a number of requests")
+	case "hold_max":
+		d.HoldMax = e.duration(key, v)
 	case "api_keys":
 		e.eachMember(v, "api_keys.", func(key string, v *yaml.Node) bool { return e.keyFilter(&d.APIKeys, key, v) })
 	default:
@@ -154,6 +162,22 @@ func (e *entryReader) decode(key string, v *yaml.Node, into any, want string) {
 		// yaml's own error repeats the value.
 		e.fail(v, "%s: not %s", key, want)
 	}
+}
+
+// duration reads a time: Go's form, or days, as in 3d.
+func (e *entryReader) duration(key string, v *yaml.Node) time.Duration {
+	const most = math.MaxInt64 / (24 * time.Hour) // days
+	text := v.Value
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 32); err == nil && n <= uint64(most) {
+			return time.Duration(n) * 24 * time.Hour
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || v.Kind != yaml.ScalarNode {
+		e.fail(v, "%s: not a time such as 90m, 72h or 3d", key)
+	}
+	return d
 }
 
 // strings reads a list. An empty element is refused: dropped, it would leave a

@@ -22,6 +22,8 @@ type Files struct {
 	log     *zap.Logger
 	current atomic.Pointer[destination.Set]
 	sum     [sha256.Size]byte // of what was read last, good or bad
+	// onChange is told after a new snapshot is in force; nil: nobody is.
+	onChange func(old, new *destination.Set)
 }
 
 // OpenFiles loads the destinations at path for the first time. An entry with a
@@ -42,6 +44,11 @@ func OpenFiles(path string, log *zap.Logger) (*Files, error) {
 
 // Current is the snapshot in force; never nil.
 func (f *Files) Current() *destination.Set { return f.current.Load() }
+
+// OnChange has told called after each new snapshot that Watch puts in force, from
+// Watch's goroutine, which waits for it. What has not changed is in both sets,
+// though not as the same pointers: compare by Revision. Call it before Watch.
+func (f *Files) OnChange(told func(old, new *destination.Set)) { f.onChange = told }
 
 // Watch looks at the files every second until ctx ends, and puts a change in
 // force. Files that vanish, are empty or can't be parsed leave the last good
@@ -76,7 +83,11 @@ func (f *Files) reload() {
 		f.log.Error("destinations not reloaded; the last good ones stay in force", zap.Error(err))
 		return
 	}
+	old := f.Current()
 	f.publish(loaded)
+	if f.onChange != nil {
+		f.onChange(old, f.Current())
+	}
 }
 
 func (f *Files) publish(loaded *Loaded) {

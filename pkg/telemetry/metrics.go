@@ -19,7 +19,8 @@ type Metrics struct {
 	Filtered       *prometheus.CounterVec // reason
 	Dead           *prometheus.CounterVec // reason
 	LetterFailures prometheus.Counter     // dead letters that could not be written; their records come again
-	Deferred       *prometheus.CounterVec // cause
+	Held           *prometheus.CounterVec // reason
+	HeldEnds       *prometheus.CounterVec // outcome
 	Attempts       *prometheus.CounterVec // path, cause
 	Duration       prometheus.Histogram
 	BatchEvents    prometheus.Histogram
@@ -40,7 +41,8 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 		Filtered:       vector("hogcast_branches_filtered_total", "Filtered branches by reason.", "reason"),
 		Dead:           vector("hogcast_dead_letters_total", "Dead letters written by reason.", "reason"),
 		LetterFailures: counter("hogcast_dead_letter_failures_total", "Dead letters that could not be written; their records are delivered again."),
-		Deferred:       vector("hogcast_branches_deferred_total", "Branches that were not delivered in time and come again, by the last cause.", "cause"),
+		Held:           vector("hogcast_held_total", "Branches written to the held lane, moves within it included, by why they could not be delivered.", "reason"),
+		HeldEnds:       vector("hogcast_held_ended_total", "Held branches by how they ended in the end.", "outcome"),
 		Attempts:       vector("hogcast_attempts_total", "Requests to destinations by cause of their outcome.", "cause"),
 		Duration:       histogram("hogcast_attempt_duration_seconds", "Time of a request to a destination.", []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}),
 		BatchEvents:    histogram("hogcast_attempt_events", "Events in a request.", []float64{1, 2, 5, 10, 25, 50, 75, 100}),
@@ -53,7 +55,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hogcast_build_info", Help: "1, with the version as a label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	reg.MustRegister(m.Received, m.Redelivered, m.Outcomes, m.Filtered, m.Dead, m.LetterFailures, m.Deferred, m.Attempts,
+	reg.MustRegister(m.Received, m.Redelivered, m.Outcomes, m.Filtered, m.Dead, m.LetterFailures, m.Held, m.HeldEnds, m.Attempts,
 		m.Duration, m.BatchEvents, m.SentBytes, m.EventBytes, m.Delay, m.Dropped, m.Unknown, m.Shortened, build)
 	m.zero()
 	return m
@@ -72,7 +74,12 @@ func (m *Metrics) zero() {
 	}
 	for _, cause := range outcome.Causes() {
 		m.Attempts.WithLabelValues(string(cause))
-		m.Deferred.WithLabelValues(string(cause))
+	}
+	for _, reason := range outcome.HoldReasons() {
+		m.Held.WithLabelValues(string(reason))
+	}
+	for _, end := range []outcome.End{outcome.Delivered, outcome.DeadLettered} {
+		m.HeldEnds.WithLabelValues(string(end))
 	}
 	for _, what := range []string{"content", "distinct_id"} {
 		m.Shortened.WithLabelValues(what)
@@ -82,6 +89,13 @@ func (m *Metrics) zero() {
 // Gauge registers a gauge that is read when it is asked for.
 func Gauge(reg prometheus.Registerer, name, help string, read func() float64) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+}
+
+// LabelledGauge is Gauge with one label; call it once for each value of it.
+func LabelledGauge(reg prometheus.Registerer, name, help, label, value string, read func() float64) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: name, Help: help, ConstLabels: prometheus.Labels{label: value},
+	}, read))
 }
 
 // Seconds observes a time since.

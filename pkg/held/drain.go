@@ -1,0 +1,179 @@
+package held
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+const (
+	// drainBudget is how long one turn drains before another may go on.
+	drainBudget = 30 * time.Second
+	drainPull   = 256
+	// drainWait is how long a pull waits: nothing within it, and nothing in
+	// hand, says that there is no more.
+	drainWait = 300 * time.Millisecond
+	// inHandMost bounds the branches of one turn that are on their way.
+	inHandMost = 4096
+)
+
+// flight counts what a turn has on its way.
+type flight struct {
+	mu      sync.Mutex
+	landed  *sync.Cond
+	n       int
+	refused atomic.Bool // the destination did not take one
+}
+
+func newFlight() *flight {
+	f := &flight{}
+	f.landed = sync.NewCond(&f.mu)
+	return f
+}
+
+func (f *flight) start() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n++
+}
+
+func (f *flight) done(taken bool) {
+	if !taken {
+		f.refused.Store(true)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n--
+	f.landed.Broadcast()
+}
+
+// below waits until fewer than n are on their way. It always ends: each has a
+// deadline.
+func (f *flight) below(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.n >= n {
+		f.landed.Wait()
+	}
+}
+
+// drain delivers what is held, oldest first, below live traffic, until there
+// is no more, the budget is used up, or a destination does not take it.
+// find tells where a branch goes now; nil: nowhere.
+func (t turn) drain(ctx context.Context, find func(destination.ID) *destination.Destination) (next, error) {
+	if !t.enter() {
+		return sleep(time.Second), nil
+	}
+	defer t.leave()
+	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
+	if err != nil {
+		return 0, err
+	}
+	f := newFlight()
+	defer func() { f.below(1) }()
+	marked := false
+	defer func() {
+		if marked {
+			t.Board.Draining(t.id, false)
+		}
+	}()
+	for end := time.Now().Add(drainBudget); ctx.Err() == nil && time.Now().Before(end); {
+		f.below(inHandMost)
+		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) { t.dispatch(ctx, d, f, find) })
+		if err != nil {
+			return 0, err
+		}
+		if n > 0 && !marked && t.host == "" {
+			marked = true
+			t.Board.Draining(t.id, true)
+		}
+		if n > 0 && !f.refused.Load() {
+			continue
+		}
+		f.below(1)
+		if f.refused.Load() {
+			return t.asleep(ctx, soon)
+		}
+		if n == 0 {
+			return t.drained(ctx, source)
+		}
+	}
+	return passOn, nil
+}
+
+// dispatch sends one pulled branch on its way.
+func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight, find func(destination.ID) *destination.Destination) {
+	if ctx.Err() != nil || f.refused.Load() && t.host == "" {
+		t.Hand.Settle(d, queue.HandBack())
+		return
+	}
+	_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
+	id := destination.ID{Tenant: tenant, Name: name}
+	to := find(id)
+	f.start()
+	switch {
+	case to == nil && t.host != "":
+		t.Deliverer.Move(d, id, f.done)
+	case to == nil:
+		t.Hand.Settle(d, queue.HandBack())
+		f.done(false)
+	case time.Since(d.Time) >= t.holdMax(to):
+		t.Deliverer.Bury(d, outcome.Expired, f.done)
+	default:
+		t.Deliverer.Deliver(d, to, f.done)
+	}
+}
+
+// drained is the end of a drain that finds no more: what is left is asleep, or
+// was in the hands of a worker that is gone.
+func (t turn) drained(ctx context.Context, source *queue.Source) (next, error) {
+	left, err := source.Outstanding(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if left > 0 {
+		return sleep(soon), nil
+	}
+	if err := t.Conn.EndDrain(ctx, t.held); err != nil {
+		t.log.Debug("a drain's consumer stays until it is idle", zap.Error(err))
+	}
+	return empty, nil
+}
+
+// buryAll makes dead letters of what is held, oldest first, while which says so
+// of its time.
+func (t turn) buryAll(ctx context.Context, reason outcome.DeadReason, which func(time.Time) bool) (next, error) {
+	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
+	if err != nil {
+		return 0, err
+	}
+	f := newFlight()
+	defer func() { f.below(1) }()
+	young := false
+	for !young && ctx.Err() == nil && !f.refused.Load() {
+		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
+			if !which(d.Time) || ctx.Err() != nil {
+				young = true
+				t.Hand.Settle(d, queue.HandBack())
+				return
+			}
+			f.start()
+			t.Deliverer.Bury(d, reason, f.done)
+		})
+		if err != nil {
+			return 0, err
+		}
+		f.below(1)
+		if n == 0 {
+			return t.drained(ctx, source)
+		}
+	}
+	return sleep(soon), nil
+}

@@ -1,0 +1,81 @@
+package held
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+// takeHost is the turn at what is held for a host that was down as a whole: one
+// probe for all, then everything in the order of the stream.
+func (t turn) takeHost(ctx context.Context) (next, error) {
+	status := t.Board.HostStatus(t.host)
+	if !status.Blocked() {
+		return t.drain(ctx, t.sendable)
+	}
+	if wait := time.Until(status.NextProbe()); wait > 0 {
+		return t.asleep(ctx, min(wait, health.MaxGap))
+	}
+	m, to, err := t.standIn(ctx)
+	switch {
+	case errors.Is(err, queue.ErrNoMessage), err == nil && to == nil:
+		return t.asleep(ctx, soon)
+	case err != nil:
+		return 0, err
+	case !t.Board.ClaimTurn(ctx, destination.ID{}, t.host):
+		return sleep(soon), nil
+	case !t.Deliverer.Probe(ctx, m, ProbeOf{To: to, Host: t.host}):
+		return t.asleep(ctx, t.Board.HostStatus(t.host).Gap)
+	}
+	return t.drain(ctx, t.sendable)
+}
+
+// sendable finds a destination that may be sent to now.
+func (t turn) sendable(id destination.ID) *destination.Destination {
+	to := t.Registry.Current().Get(id)
+	if to == nil || to.Paused || !to.Enabled || t.Board.Status(to).Blocked() {
+		return nil
+	}
+	return to
+}
+
+// standIn finds the held branch by which the host is probed: the oldest of
+// those that may be sent. Others before it are held for themselves then, and
+// there is none this time.
+func (t turn) standIn(ctx context.Context) (queue.StoredMessage, *destination.Destination, error) {
+	oldest, err := t.Conn.Oldest(ctx, t.held)
+	if err != nil {
+		return oldest, nil, err
+	}
+	_, tenant, name, _ := queue.ParseHeldSubject(oldest.Subject)
+	to := t.Registry.Current().Get(destination.ID{Tenant: tenant, Name: name})
+	if to != nil && !to.Paused && to.Enabled {
+		return oldest, to, nil
+	}
+	return oldest, nil, t.moveOn(ctx)
+}
+
+// moveOn takes the head of the stream out of the way of the probe.
+func (t turn) moveOn(ctx context.Context) error {
+	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
+	if err != nil {
+		return err
+	}
+	f := newFlight()
+	defer func() { f.below(1) }()
+	_, err = source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
+		_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
+		id := destination.ID{Tenant: tenant, Name: name}
+		if to := t.Registry.Current().Get(id); to != nil && !to.Paused && to.Enabled {
+			t.Hand.Settle(d, queue.HandBack())
+			return
+		}
+		f.start()
+		t.Deliverer.Move(d, id, f.done)
+	})
+	return err
+}

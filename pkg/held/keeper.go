@@ -1,0 +1,223 @@
+package held
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+// Registry tells which destinations are in force.
+type Registry interface{ Current() *destination.Set }
+
+// Board is what the fleet knows of destinations.
+type Board interface {
+	Status(*destination.Destination) health.Status
+	HostStatus(token string) health.Status
+	ClaimTurn(ctx context.Context, id destination.ID, host string) bool
+	Mark(destination.ID, string, health.Reason)
+	Unmark(destination.ID)
+	Draining(destination.ID, bool)
+	Workers() int
+}
+
+// Deliverer delivers held branches, and settles what it was handed.
+type Deliverer interface {
+	// Deliver sends a held branch below live traffic, and then calls done:
+	// false where the destination did not take it now.
+	Deliver(d *queue.Delivery, to *destination.Destination, done func(taken bool))
+	// Probe sends one that was read without being consumed, alone, and deletes
+	// it where its fate is sealed. It reports whether the destination answered.
+	// A host's token says that it stands for its host.
+	Probe(ctx context.Context, m queue.StoredMessage, p ProbeOf) bool
+	// Bury makes a held branch a dead letter, and then calls done.
+	Bury(d *queue.Delivery, reason outcome.DeadReason, done func(taken bool))
+	// Move holds a branch that was held for its host for itself alone, and then
+	// calls done.
+	Move(d *queue.Delivery, to destination.ID, done func(taken bool))
+}
+
+// ProbeOf says what is probed.
+type ProbeOf struct {
+	To   *destination.Destination
+	Host string // token, where To stands for its host
+}
+
+// Params of a keeper.
+type Params struct {
+	Conn      *queue.Conn
+	Hand      *queue.Hand
+	Window    *queue.Window // the part of the hand's that drains may take
+	Registry  Registry
+	Board     Board
+	Deliverer Deliverer
+	Waker     *Waker
+	// HoldMax is how long a branch is held where its destination does not say;
+	// default 72 h.
+	HoldMax time.Duration
+	// MissingFor is how long a destination has to be missing until what is held
+	// for it becomes dead letters; default 2 min: a fleet does not learn of a
+	// new destination all at once.
+	MissingFor time.Duration
+	// FleetDrains bounds the drains of all workers together; default 200.
+	FleetDrains int
+	Logger      *zap.Logger
+}
+
+// Keeper takes its turns at what is held.
+type Keeper struct {
+	Params
+	log   *zap.Logger
+	slots chan struct{}
+	began time.Time
+
+	mu      sync.Mutex
+	missing map[destination.ID]time.Time // since when
+	oldest  map[string]bool              // by held subject: whether the last probe was the oldest
+	active  map[string]bool              // held subjects whose turn is under way
+	drains  int                          // of them, those that drain
+}
+
+const (
+	// turnsAtOnce bounds the wake-ups that one worker has in hand; most of them
+	// go back to sleep at once.
+	turnsAtOnce = 64
+	// drainsMost bounds the drains of one worker, however few it shares with.
+	drainsMost = 16
+	pullWait   = 2 * time.Second
+)
+
+// NewKeeper makes a keeper; Run takes turns.
+func NewKeeper(p Params) *Keeper {
+	if p.HoldMax == 0 {
+		p.HoldMax = 72 * time.Hour
+	}
+	if p.MissingFor == 0 {
+		p.MissingFor = 2 * time.Minute
+	}
+	if p.FleetDrains == 0 {
+		p.FleetDrains = 200
+	}
+	if p.Logger == nil {
+		p.Logger = zap.NewNop()
+	}
+	return &Keeper{
+		Params: p, log: p.Logger.Named("held"), slots: make(chan struct{}, turnsAtOnce), began: time.Now(),
+		missing: make(map[destination.ID]time.Time), oldest: make(map[string]bool),
+		active: make(map[string]bool),
+	}
+}
+
+// Run takes turns until ctx ends, and returns when the last is over.
+func (k *Keeper) Run(ctx context.Context) {
+	var parts sync.WaitGroup
+	parts.Go(func() { k.sweeps(ctx) })
+	defer parts.Wait()
+	var turns sync.WaitGroup
+	defer turns.Wait()
+	told := false
+	for ctx.Err() == nil {
+		if err := k.pull(ctx, &turns); err != nil && ctx.Err() == nil {
+			if !told {
+				told = true
+				k.log.Warn("pulling wake-ups failed; trying on", zap.Error(err))
+			}
+			pause(ctx, time.Second)
+			continue
+		}
+		told = false
+	}
+}
+
+// pull takes wake-ups for as many turns as are free.
+func (k *Keeper) pull(ctx context.Context, turns *sync.WaitGroup) error {
+	source, err := k.Conn.Wakeups(ctx, k.Hand)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		free := k.free(ctx)
+		if free == 0 {
+			return nil
+		}
+		used := 0
+		_, err := source.Pull(ctx, free, pullWait, func(d *queue.Delivery) {
+			used++
+			turns.Go(func() {
+				defer func() { <-k.slots }()
+				k.turn(ctx, d)
+			})
+		})
+		for range free - used {
+			<-k.slots
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// free waits for a slot, and takes all that are there; 0 when ctx ends.
+func (k *Keeper) free(ctx context.Context) int {
+	select {
+	case <-ctx.Done():
+		return 0
+	case k.slots <- struct{}{}:
+	}
+	for n := 1; ; n++ {
+		select {
+		case k.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+// Active is how many turns are under way.
+func (k *Keeper) Active() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.active)
+}
+
+// enter asks for a place among the drains: those of all workers together are
+// bounded.
+func (k *Keeper) enter() bool {
+	share := max(min(k.FleetDrains/k.Board.Workers(), drainsMost), 1)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.drains >= share {
+		return false
+	}
+	k.drains++
+	return true
+}
+
+func (k *Keeper) leave() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drains--
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// jittered spreads a wait over its upper half.
+func jittered(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d/2 + rand.N(d/2+1) //nolint:gosec // spreads load, guards nothing
+}

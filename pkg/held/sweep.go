@@ -1,0 +1,61 @@
+package held
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+const (
+	sweepEvery = time.Minute
+	// sweepSoon is the first sweep's wait: whoever starts after a crash of all
+	// repairs what that left.
+	sweepSoon = 5 * time.Second
+)
+
+// sweeps compares what is held with the wake-ups that there are, and repairs
+// what a crash left between two steps.
+func (k *Keeper) sweeps(ctx context.Context) {
+	for wait := sweepSoon; ; wait = sweepEvery {
+		pause(ctx, jittered(wait))
+		if ctx.Err() != nil {
+			return
+		}
+		if err := k.sweep(ctx); err != nil && ctx.Err() == nil {
+			k.log.Warn("held work was not swept; trying again", zap.Error(err))
+		}
+	}
+}
+
+func (k *Keeper) sweep(ctx context.Context) error {
+	wakeups, err := k.Conn.CountBySubject(ctx, queue.StreamWakeups, ">")
+	if err != nil {
+		return err
+	}
+	want := map[string]bool{}
+	for _, stream := range []string{queue.StreamHeld, queue.StreamHeldHosts} {
+		held, err := k.Conn.CountBySubject(ctx, stream, ">")
+		if err != nil {
+			return err
+		}
+		for subject := range held {
+			host, tenant, name, ok := queue.ParseHeldSubject(subject)
+			switch {
+			case !ok:
+			case host != "":
+				want[queue.HostWakeupSubject(host)] = true
+			default:
+				want[queue.WakeupSubject(tenant, name)] = true
+			}
+		}
+	}
+	for subject := range want {
+		if wakeups[subject] == 0 {
+			k.Waker.Wake(subject)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+package held
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+// soon is the sleep after what may be over in a moment.
+const soon = 5 * time.Second
+
+// turn does what can be done for the holder of a wake-up, and puts the wake-up
+// to sleep, passes it on, or ends it.
+func (k *Keeper) turn(ctx context.Context, wake *queue.Delivery) {
+	held, host, tenant, name, ok := queue.ParseWakeupSubject(wake.Subject)
+	if !ok {
+		k.log.Error("a wake-up with a strange subject was dropped", zap.String("subject", wake.Subject))
+		k.Hand.Settle(wake, queue.Ack())
+		return
+	}
+	if !k.begin(held) {
+		// Somebody was woken while the turn is under way: it looks again itself.
+		k.Hand.Settle(wake, queue.Again(jittered(soon)))
+		return
+	}
+	defer k.end(held)
+	t := turn{k, held, destination.ID{Tenant: tenant, Name: name}, host}
+	next, err := t.take(ctx)
+	switch {
+	case ctx.Err() != nil:
+		k.Hand.Settle(wake, queue.HandBack())
+	case errors.Is(err, queue.ErrGone):
+		// Another turn has come to the end of it, and ended its consumer.
+		k.Hand.Settle(wake, queue.Again(jittered(time.Second)))
+	case err != nil:
+		k.log.Warn("held work: a turn failed; trying again", zap.String("subject", held), zap.Error(err))
+		k.Hand.Settle(wake, queue.Again(jittered(soon)))
+	case next == empty:
+		t.over()
+		// What slipped in after the last look has found a wake-up, this one.
+		k.Hand.Settle(wake, queue.AckConfirmed())
+		k.recheck(ctx, held, wake.Subject)
+	case next == passOn:
+		k.Hand.Settle(wake, queue.HandBack())
+	default:
+		k.Hand.Settle(wake, queue.Again(time.Duration(next)))
+	}
+}
+
+// over forgets what was remembered while something was held.
+func (t turn) over() {
+	t.mu.Lock()
+	delete(t.oldest, t.held)
+	t.mu.Unlock()
+	if t.host == "" {
+		t.Board.Unmark(t.id)
+	}
+}
+
+// begin claims a held subject's turn within this process.
+func (k *Keeper) begin(held string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.active[held] {
+		return false
+	}
+	k.active[held] = true
+	return true
+}
+
+func (k *Keeper) end(held string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.active, held)
+}
+
+func (k *Keeper) recheck(ctx context.Context, held, wakeup string) {
+	n, err := k.Conn.HeldCount(ctx, held)
+	if err == nil && n == 0 {
+		return
+	}
+	k.Waker.Wake(wakeup)
+}
+
+// next is what becomes of a wake-up: how long it sleeps, or one of these.
+type next time.Duration
+
+const (
+	empty  next = -1 // nothing is held
+	passOn next = -2 // the budget is used up; another may go on
+)
+
+func sleep(d time.Duration) next { return next(max(jittered(d), 50*time.Millisecond)) }
+
+// turn is one turn at one held subject.
+type turn struct {
+	*Keeper
+	held string
+	id   destination.ID // the zero ID for a host's
+	host string         // token
+}
+
+func (t turn) take(ctx context.Context) (next, error) {
+	if t.host != "" {
+		return t.takeHost(ctx)
+	}
+	to := t.Registry.Current().Get(t.id)
+	switch {
+	case to == nil:
+		return t.orphan(ctx)
+	case !to.Enabled:
+		return t.wait(ctx, to, outcome.OwnerDisabled)
+	case to.Paused:
+		return t.wait(ctx, to, outcome.OwnerPaused)
+	}
+	t.found(to.ID)
+	status := t.Board.Status(to)
+	if !status.Blocked() {
+		return t.drain(ctx, t.only(to))
+	}
+	if err := t.expire(ctx, to); err != nil {
+		return 0, err
+	}
+	if wait := time.Until(status.NextProbe()); wait > 0 {
+		return t.asleep(ctx, min(wait, health.MaxGap))
+	}
+	m, err := t.candidate(ctx)
+	switch {
+	case errors.Is(err, queue.ErrNoMessage):
+		return t.asleep(ctx, soon)
+	case err != nil:
+		return 0, err
+	case !t.Board.ClaimTurn(ctx, to.ID, ""):
+		return sleep(soon), nil
+	case !t.Deliverer.Probe(ctx, m, ProbeOf{To: to}):
+		return t.asleep(ctx, t.Board.Status(to).Gap)
+	}
+	return t.drain(ctx, t.only(to))
+}
+
+// only drains for one destination, while it is healthy and not paused.
+func (t turn) only(to *destination.Destination) func(destination.ID) *destination.Destination {
+	return func(destination.ID) *destination.Destination {
+		now := t.Registry.Current().Get(to.ID)
+		if now == nil || now.Paused || !now.Enabled || t.Board.Status(now).Blocked() {
+			return nil
+		}
+		return now
+	}
+}
+
+// asleep has the wake-up sleep, or ends it where nothing is held any more.
+func (t turn) asleep(ctx context.Context, wait time.Duration) (next, error) {
+	n, err := t.Conn.HeldCount(ctx, t.held)
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		return empty, nil
+	}
+	return sleep(max(wait, time.Second)), nil
+}
+
+// wait is the turn while the owner wants nothing sent.
+func (t turn) wait(ctx context.Context, to *destination.Destination, reason health.Reason) (next, error) {
+	t.Board.Mark(to.ID, to.Revision(), reason)
+	if err := t.expire(ctx, to); err != nil {
+		return 0, err
+	}
+	return t.asleep(ctx, health.MaxGap)
+}
+
+// orphan is the turn where there is no such destination. Its branches wait for
+// a while, in case this worker does not know it yet.
+func (t turn) orphan(ctx context.Context) (next, error) {
+	if since := t.lost(t.id); time.Since(since) < t.MissingFor {
+		t.Board.Mark(t.id, "", outcome.Missing)
+		return t.asleep(ctx, min(t.MissingFor, soon))
+	}
+	return t.buryAll(ctx, outcome.DestinationDeleted, func(time.Time) bool { return true })
+}
+
+// lost notes since when a destination is missing.
+func (k *Keeper) lost(id destination.ID) time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	since, ok := k.missing[id]
+	if !ok {
+		since = time.Now()
+		k.missing[id] = since
+	}
+	return since
+}
+
+func (k *Keeper) found(id destination.ID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.missing, id)
+}
+
+// holdMax is how long a destination's branches are held.
+func (k *Keeper) holdMax(to *destination.Destination) time.Duration {
+	if to != nil && to.HoldMax > 0 {
+		return to.HoldMax
+	}
+	return k.HoldMax
+}
+
+// expire buries what has been held for too long. Age counts from the message's
+// own timestamp, so that a replay starts anew.
+func (t turn) expire(ctx context.Context, to *destination.Destination) error {
+	limit := t.holdMax(to)
+	oldest, err := t.Conn.Oldest(ctx, t.held)
+	switch {
+	case errors.Is(err, queue.ErrNoMessage):
+		return nil
+	case err != nil:
+		return err
+	case time.Since(oldest.Time) < limit:
+		return nil
+	}
+	_, err = t.buryAll(ctx, outcome.Expired, func(at time.Time) bool { return time.Since(at) >= limit })
+	return err
+}
+
+// candidate reads the held branch that is to be the probe: the oldest and the
+// newest in turn, so that one bad record can't hide that the destination is
+// well again.
+func (t turn) candidate(ctx context.Context) (queue.StoredMessage, error) {
+	t.mu.Lock()
+	oldest := !t.oldest[t.held]
+	t.oldest[t.held] = oldest
+	t.mu.Unlock()
+	if oldest {
+		return t.Conn.Oldest(ctx, t.held)
+	}
+	return t.Conn.Newest(ctx, t.held)
+}

@@ -1,0 +1,257 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/deadletter"
+	"github.com/hogcast/hogcast/pkg/delivery"
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/envelope"
+	"github.com/hogcast/hogcast/pkg/fleet"
+	"github.com/hogcast/hogcast/pkg/held"
+	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/privacy"
+	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/record"
+	"github.com/hogcast/hogcast/pkg/telemetry"
+)
+
+// What makes a held record poison: so many failures, over so long, each while
+// its destination took others. Between two there is a pause.
+const (
+	poisonFailures = 10
+	poisonSpan     = 10 * time.Minute
+	poisonPause    = time.Minute
+)
+
+// Remover deletes a message that was read without being consumed.
+type Remover interface {
+	Delete(ctx context.Context, stream string, sequence uint64) error
+}
+
+// Keeper handles held branches: privacy and mapping again, with the rules of
+// the day; routing was decided when they came.
+type Keeper struct {
+	*Handler
+	remover Remover
+}
+
+// HeldBranches is the handler of held branches.
+func (h *Handler) HeldBranches(r Remover) *Keeper { return &Keeper{h, r} }
+
+// branch is a held branch in hand.
+type branch struct {
+	to   destination.ID
+	from envelope.Source // the held message itself
+	time time.Time       // when its record was published
+	e    *envelope.Envelope
+	// end settles it; taken: its fate is sealed, or it is held elsewhere.
+	end func(v queue.Verdict, taken bool)
+}
+
+// Deliver implements held.Deliverer.
+func (k *Keeper) Deliver(d *queue.Delivery, to *destination.Destination, done func(bool)) {
+	b, ok := k.open(d, to.ID, done)
+	if !ok {
+		return
+	}
+	if wait := poisonPause - time.Since(b.e.LastAttempt); b.e.Failures > 0 && wait > 0 {
+		b.end(queue.Again(wait), true)
+		return
+	}
+	k.send(b, to, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Background: true}, func(result delivery.Result) {
+		k.landed(b, to, result)
+	})
+}
+
+// landed takes over what became of a held branch.
+func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.Result) {
+	switch result.End {
+	case delivery.Delivered:
+		k.ended(b, outcome.Delivered)
+		b.end(queue.Ack(), true)
+	case delivery.Buried:
+		k.buryHeld(b, to, outcome.DeadReasonFor(result.Verdict.Cause), result)
+	case delivery.Undelivered:
+		if result.Failures > 0 {
+			k.suspect(b, to, result)
+			return
+		}
+		b.end(queue.HandBack(), false)
+	case delivery.Interrupted:
+		b.end(queue.HandBack(), false)
+	}
+}
+
+// suspect goes to the end of what is held, with its failures counted, or is
+// poison.
+func (k *Keeper) suspect(b *branch, to *destination.Destination, result delivery.Result) {
+	note(b.e, privacy.RulesOf(to), result)
+	if b.e.Failures >= poisonFailures && time.Since(b.e.FirstFailure) >= poisonSpan {
+		k.buryHeld(b, to, outcome.Poison, delivery.Result{Verdict: result.Verdict})
+		return
+	}
+	b.e.Reason = string(result.Verdict.Cause)
+	k.hold(held.Branch{To: b.to, From: b.from, Envelope: *b.e}, func(end outcome.End, err error) {
+		if err != nil {
+			b.end(queue.HandBack(), false)
+			return
+		}
+		if end != outcome.Held {
+			k.ended(b, end)
+		}
+		b.end(queue.Ack(), true)
+	})
+}
+
+// Bury implements held.Deliverer.
+func (k *Keeper) Bury(d *queue.Delivery, reason outcome.DeadReason, done func(bool)) {
+	_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
+	b, ok := k.open(d, destination.ID{Tenant: tenant, Name: name}, done)
+	if !ok {
+		return
+	}
+	k.buryHeld(b, nil, reason, delivery.Result{})
+}
+
+// Move implements held.Deliverer.
+func (k *Keeper) Move(d *queue.Delivery, to destination.ID, done func(bool)) {
+	b, ok := k.open(d, to, done)
+	if !ok {
+		return
+	}
+	k.hold(held.Branch{To: to, From: b.from, Envelope: *b.e}, func(end outcome.End, err error) {
+		if err != nil {
+			b.end(queue.HandBack(), false)
+			return
+		}
+		if end != outcome.Held {
+			k.ended(b, end)
+		}
+		b.end(queue.Ack(), true)
+	})
+}
+
+// Probe implements held.Deliverer.
+func (k *Keeper) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeOf) bool {
+	key := fleet.Key{ID: p.To.ID, Host: p.Host}
+	stream := queue.StreamHeld
+	if p.Host != "" {
+		stream = queue.StreamHeldHosts
+	}
+	ended := make(chan bool, 1)
+	e, err := envelope.Parse(m.Header, m.Body)
+	if err != nil {
+		k.Health.Probed(key, sampleOf(delivery.Result{}, true), false)
+		return false
+	}
+	from := envelope.Source{Stream: stream, Sequence: m.Sequence, Time: m.Time}
+	b := &branch{to: p.To.ID, from: from, time: e.Source.Time, e: e, end: func(v queue.Verdict, taken bool) {
+		if v == queue.Ack() {
+			taken = k.remove(ctx, stream, m.Sequence)
+		}
+		ended <- taken
+	}}
+	alive := false
+	k.send(b, p.To, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Probe: true}, func(result delivery.Result) {
+		alive = answered(result)
+		k.Health.Probed(key, sampleOf(result, true), alive)
+		if result.End == delivery.Undelivered {
+			result.Failures = 0 // it proves nothing against the record
+		}
+		k.landed(b, p.To, result)
+	})
+	<-ended
+	return alive
+}
+
+// remove deletes a probe that is settled. Where that fails it comes again, a
+// copy with the same uuid.
+func (k *Keeper) remove(ctx context.Context, stream string, sequence uint64) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
+	defer cancel()
+	if err := k.remover.Delete(ctx, stream, sequence); err != nil {
+		k.Logger.Warn("a delivered probe stays held and will come again", zap.Error(err))
+		return false
+	}
+	return true
+}
+
+// open reads the envelope of a held message. One that this build can't read is
+// left to others: it may be a newer version's.
+func (k *Keeper) open(d *queue.Delivery, to destination.ID, done func(bool)) (*branch, bool) {
+	settle := func(v queue.Verdict, taken bool) {
+		k.Settler.Settle(d, v)
+		done(taken)
+	}
+	e, err := envelope.Parse(d.Header, d.Data)
+	if err != nil {
+		k.Logger.Error("a held message can't be read by this build; it is left for another",
+			zap.String("subject", d.Subject), zap.Uint64("sequence", d.Sequence), zap.Error(err))
+		settle(queue.Again(poisonPause), true)
+		return nil, false
+	}
+	from := envelope.Source{Stream: d.Stream, Sequence: d.Sequence, Time: d.Time}
+	return &branch{to: to, from: from, time: e.Source.Time, e: e, end: settle}, true
+}
+
+// send maps the record anew and hands it to delivery. What can't be read any
+// more is a dead letter.
+func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Item, done func(delivery.Result)) {
+	raw, err := b.e.Record()
+	if err != nil {
+		k.unreadableHeld(b, err)
+		return
+	}
+	r, err := record.Decode(raw)
+	if err != nil {
+		k.unreadableHeld(b, err)
+		return
+	}
+	item.To, item.Event, item.Done = to, k.event(r, to), done
+	k.Deliverer.Submit(item)
+}
+
+func (k *Keeper) unreadableHeld(b *branch, err error) {
+	b.e.Detail = err.Error()
+	if malformed, ok := errors.AsType[*record.Malformed](err); ok {
+		b.e.Field, b.e.Detail = malformed.Field, malformed.Problem
+	}
+	k.letter(b, outcome.Malformed)
+}
+
+// buryHeld makes a dead letter of a held branch. to is nil where nothing was
+// asked.
+func (k *Keeper) buryHeld(b *branch, to *destination.Destination, reason outcome.DeadReason, result delivery.Result) {
+	if to != nil {
+		note(b.e, privacy.RulesOf(to), result)
+	} else if b.e.Detail == "" {
+		b.e.Detail = "held for: " + b.e.Reason
+	}
+	k.letter(b, reason)
+}
+
+func (k *Keeper) letter(b *branch, reason outcome.DeadReason) {
+	b.e.Worker = k.Worker
+	l := deadletter.Letter{Tenant: b.to.Tenant, Destination: b.to.Name, Reason: reason, Envelope: *b.e, From: b.from}
+	k.keep.until(k.writing(l, func(err error) {
+		if err != nil {
+			b.end(queue.HandBack(), false)
+			return
+		}
+		k.ended(b, outcome.DeadLettered)
+		b.end(queue.Ack(), true)
+	}))
+}
+
+// ended counts how a held branch ended.
+func (k *Keeper) ended(b *branch, end outcome.End) {
+	k.Metrics.HeldEnds.WithLabelValues(string(end)).Inc()
+	if end == outcome.Delivered && !b.time.IsZero() {
+		telemetry.Seconds(k.Metrics.Delay, b.time)
+	}
+}

@@ -1,0 +1,117 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hogcast/hogcast/pkg/deadletter"
+	"github.com/hogcast/hogcast/pkg/delivery"
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/fleet"
+	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/held"
+	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/privacy"
+	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/record"
+)
+
+// Parker holds a branch; only a nil error means that it is held.
+type Parker interface {
+	Park(context.Context, held.Branch) error
+}
+
+// park holds a branch that can't be delivered now, and then ends it here.
+func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission, result delivery.Result) {
+	rules := privacy.RulesOf(to)
+	e := j.envelope()
+	if result.Attempts > 0 {
+		note(&e, rules, result)
+	}
+	e.Reason = string(why.Reason)
+	j.store(&e, rules)
+	b := held.Branch{To: to.ID, Host: why.Host, From: j.source, Envelope: e}
+	h.hold(b, func(end outcome.End, err error) {
+		if err != nil {
+			j.finish(branchInterrupted)
+			return
+		}
+		h.Metrics.Outcomes.WithLabelValues(string(end)).Inc()
+		h.done.add(j, to.Name)
+		j.finish(branchDone)
+	})
+}
+
+// hold stores a branch in HELD, or where that has no room for it in DEAD.
+func (h *Handler) hold(b held.Branch, done func(outcome.End, error)) {
+	end := outcome.Held
+	h.keep.until(storing{
+		what: "held branch", tenant: b.To.Tenant, destination: b.To.Name,
+		store: func(ctx context.Context) error {
+			err := h.Parker.Park(ctx, b)
+			switch {
+			case err == nil:
+				h.Metrics.Held.WithLabelValues(b.Envelope.Reason).Inc()
+				return nil
+			case full(err):
+				end = outcome.DeadLettered
+				return h.writing(letterOf(b, outcome.HeldFull), nil).store(ctx)
+			case errors.Is(err, queue.ErrTooLarge):
+				end = outcome.DeadLettered
+				return h.writing(letterOf(b, outcome.TooLargeToKeep), nil).store(ctx)
+			}
+			return err
+		},
+		done: func(err error) { done(end, err) },
+	})
+}
+
+// letterOf makes a letter of a branch that can't be held. The reason that it
+// was to be held for is kept with it.
+func letterOf(b held.Branch, reason outcome.DeadReason) deadletter.Letter {
+	e := b.Envelope
+	if e.Detail == "" {
+		e.Detail = e.Reason
+	}
+	return deadletter.Letter{Tenant: b.To.Tenant, Destination: b.To.Name, Reason: reason, Envelope: e, From: b.From}
+}
+
+// probe sends a fresh event to a destination that is not healthy, alone, if no
+// other worker probes it; else the branch is held.
+func (h *Handler) probe(j *job, r *record.Record, to *destination.Destination, a fleet.Admission) {
+	key := fleet.Key{ID: to.ID, Host: a.Host}
+	h.alone.done.Go(func() {
+		if !h.Health.Claim(h.keep.base, key) {
+			h.park(j, to, a, delivery.Result{})
+			return
+		}
+		h.Deliverer.Submit(&delivery.Item{
+			To: to, Event: h.event(r, to), Deadline: j.received.Add(h.MainLaneMax), Probe: true,
+			Done: func(result delivery.Result) {
+				h.Health.Probed(key, sampleOf(result, false), answered(result))
+				h.probed(j, to, a, result)
+			},
+		})
+	})
+}
+
+// probed is delivered, but that a failed probe is held as its neighbours are.
+func (h *Handler) probed(j *job, to *destination.Destination, a fleet.Admission, result delivery.Result) {
+	if result.End == delivery.Undelivered {
+		h.park(j, to, a, result)
+		return
+	}
+	h.delivered(j, to, result)
+}
+
+// answered: the destination took the event, or refused this very one.
+func answered(result delivery.Result) bool {
+	return result.End == delivery.Delivered || result.End == delivery.Buried && result.Verdict.Status != 0
+}
+
+func sampleOf(result delivery.Result, ofHeld bool) health.Probe {
+	return health.Probe{Held: ofHeld, Sample: health.Sample{
+		Cause: result.Verdict.Cause, Status: result.Verdict.Status, RetryAfter: result.Verdict.RetryAfter,
+		Failed: result.End == delivery.Undelivered,
+	}}
+}

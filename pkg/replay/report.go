@@ -1,0 +1,191 @@
+package replay
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteJobs lists jobs as a table.
+func WriteJobs(out io.Writer, jobs []Job, now time.Time, lease time.Duration) error {
+	if len(jobs) == 0 {
+		_, err := fmt.Fprintln(out, "no replays; hogcast replay starts one")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tSTATE\tREPLAYED\tOF\tSTAY\tCREATED\tLETTERS")
+	for _, j := range jobs {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.ID, j.state(now, lease), Thousands(j.Tally.Replayed), Thousands(j.Total),
+			Thousands(j.Tally.skipped()), stamp(j.Created), j.choice())
+	}
+	return table.Flush()
+}
+
+// state is the job's state as people see it.
+func (j *Job) state(now time.Time, lease time.Duration) string {
+	switch {
+	case j.Stalled(now, lease):
+		return "stalled"
+	case j.State == Running && j.Wish != "":
+		return "running, asked to " + string(j.Wish)
+	}
+	return string(j.State)
+}
+
+// choice tells which letters, and where to.
+func (j *Job) choice() string {
+	s := j.Filter.String()
+	if j.To != "" {
+		s += " --to " + j.To
+	}
+	if j.Move {
+		s += " --move"
+	}
+	return s
+}
+
+// WriteJob tells all of one job.
+func WriteJob(out io.Writer, j Job, now time.Time, lease time.Duration) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(key, format string, args ...any) {
+		fmt.Fprintf(table, "%s\t%s\n", key, fmt.Sprintf(format, args...))
+	}
+	line("job", "%s", j.ID)
+	line("state", "%s", j.state(now, lease))
+	if j.Error != "" {
+		line("why", "%s", j.Error)
+	}
+	line("letters", "%s, through letter %d", j.choice(), j.Filter.Through)
+	line("rate", "%s", rateText(j.Rate))
+	line("replayed", "%s", j.replayed())
+	line("created", "%s", stamp(j.Created))
+	line("runner", "%s, heard of at %s", j.Runner, stamp(j.Renewed))
+	if !j.Ended.IsZero() {
+		line("ended", "%s", stamp(j.Ended))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	writeStays(out, j.Tally)
+	_, err := io.WriteString(out, j.next(now, lease))
+	return err
+}
+
+// Summary is what became of a job, and what to do next.
+func Summary(out io.Writer, j Job) error {
+	fmt.Fprintf(out, "job %s %s: %s\n", j.ID, summaryState(j.State), j.replayed())
+	writeStays(out, j.Tally)
+	_, err := io.WriteString(out, j.next(time.Now(), time.Hour))
+	return err
+}
+
+func summaryState(s State) string {
+	switch s {
+	case Done, Running:
+		return "is " + string(s)
+	case Failed:
+		return "has failed"
+	case Paused, Cancelled:
+	}
+	return "was " + string(s)
+}
+
+func (j *Job) replayed() string {
+	s := fmt.Sprintf("%s of %s letters replayed, as %s held messages of %s", Thousands(j.Tally.Replayed), Thousands(j.Total),
+		Thousands(j.Tally.Branches), Size(j.Tally.Bytes))
+	if j.Tally.Gone > 0 {
+		s += fmt.Sprintf("; %s were deleted by others meanwhile", Thousands(j.Tally.Gone))
+	}
+	return s
+}
+
+// next is what can be done with the job.
+func (j *Job) next(now time.Time, lease time.Duration) string {
+	switch {
+	case j.Stalled(now, lease):
+		return fmt.Sprintf("its runner is gone; go on with: hogcast replay resume %s\n", j.ID)
+	case j.State == Paused:
+		return fmt.Sprintf("go on with: hogcast replay resume %s\n", j.ID)
+	}
+	return ""
+}
+
+func writeStays(out io.Writer, t Tally) {
+	if t.Past > 0 {
+		fmt.Fprintf(out, "%s of them are more than 30 days old: PostHog keeps their metadata, but neither prompts nor completions\n", Thousands(t.Past))
+	}
+	writeReasons(out, "stay as dead letters", t.Skipped)
+}
+
+func writeReasons(out io.Writer, what string, skipped map[Reason]uint64) {
+	n := Tally{Skipped: skipped}.skipped()
+	if n == 0 {
+		return
+	}
+	fmt.Fprintf(out, "%s %s:\n", Thousands(n), what)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, reason := range Reasons() {
+		if n := skipped[reason]; n > 0 {
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", Thousands(n), reason, reason.Hint())
+		}
+	}
+	_ = table.Flush() // out reports the next write
+}
+
+// Write tells what a job of that rate would do.
+func (s Survey) Write(out io.Writer, rate float64) error {
+	takes := "as fast as the queue takes them"
+	if rate > 0 {
+		takes = fmt.Sprintf("about %s at %s", minutes(s.Takes(rate)), rateText(rate))
+	}
+	fmt.Fprintf(out, "%s letters match; %s would be replayed, %s, %s\n", Thousands(s.Letters), Thousands(s.Replayed()), Size(s.Bytes), takes)
+	if s.Past > 0 {
+		fmt.Fprintf(out, "%s of them are more than 30 days old: PostHog keeps their metadata, but neither prompts nor completions\n", Thousands(s.Past))
+	}
+	writeReasons(out, "would stay as dead letters", s.Skipped)
+	if s.Unread > 0 {
+		fmt.Fprintf(out, "%s were not read for this: their age is that of their publishing, and more of them may stay\n", Thousands(s.Unread))
+	}
+	_, err := io.WriteString(out, "")
+	return err
+}
+
+func minutes(d time.Duration) string {
+	if d < time.Minute {
+		return "less than a minute"
+	}
+	return fmt.Sprintf("%s min", Thousands(uint64(d.Round(time.Minute)/time.Minute))) //nolint:gosec // not negative
+}
+
+func rateText(rate float64) string {
+	if rate <= 0 {
+		return "no limit"
+	}
+	return strconv.FormatFloat(rate, 'f', -1, 64) + " letters a second"
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Thousands writes a number with its thousands set apart: 12,345.
+func Thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Size writes a number of bytes: 3.4 MB.
+func Size(n uint64) string {
+	const step = 1000
+	if n < step {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	size, units := float64(n)/step, "kMGTPE"
+	for size >= step && len(units) > 1 {
+		size, units = size/step, units[1:]
+	}
+	return fmt.Sprintf("%.1f %cB", size, units[0])
+}
