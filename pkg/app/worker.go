@@ -184,10 +184,11 @@ func (w *worker) start(ctx context.Context) error {
 		return err
 	}
 
-	w.board = fleet.New(fleet.Params{Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log})
-	w.background("board", w.board.Run)
+	w.board = fleet.New(fleet.Params{
+		Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log,
+		Blocked: func(match func(*destination.Destination) bool) { w.dispatcher.Release(match) },
+	})
 	w.files.OnChange(func(_, now *destination.Set) { w.board.Changed(now) })
-	w.background("destinations", w.files.Watch)
 
 	w.sender, err = posthog.NewSender(posthog.Config{
 		RequestTimeout: c.RequestTimeout, EgressAllow: c.EgressAllow,
@@ -232,6 +233,8 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 		HoldMax: c.HoldMax, Logger: w.log,
 	})
 	w.gauges()
+	w.background("board", w.board.Run)
+	w.background("destinations", w.files.Watch)
 	known, cancel := context.WithTimeout(ctx, boardWait)
 	defer cancel()
 	w.board.CaughtUp(known)

@@ -25,7 +25,10 @@ type Params struct {
 	// ProbeLimit is the longest that a probe takes; nobody else probes before.
 	// Default 15 s.
 	ProbeLimit time.Duration
-	Logger     *zap.Logger
+	// Blocked, if set, is told of destinations that are not to be sent to any
+	// more. It must not call the board.
+	Blocked func(match func(*destination.Destination) bool)
+	Logger  *zap.Logger
 }
 
 // Board holds the states of destinations and hosts that are not healthy.
@@ -105,28 +108,47 @@ func (b *Board) Admit(to *destination.Destination) Admission {
 	if b.blocked.Load() == 0 {
 		return Admission{}
 	}
-	now := time.Now()
-	token := b.token(to.Endpoint)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	own, down := b.entries[to.ID.String()], b.entries[hostKey(token)]
-	about := own != nil && own.status.Blocked() && own.status.About(to.Revision())
-	switch {
-	case about && (own.status.State != health.Open || down == nil || !down.status.Blocked()):
-		return own.admit(now, "")
-	case down != nil && down.status.Blocked():
-		return down.admit(now, token)
+	e, a := b.standing(to)
+	now := time.Now()
+	if e == nil {
+		return a
 	}
-	return Admission{}
-}
-
-func (e *entry) admit(now time.Time, token string) Admission {
-	a := Admission{Gate: Park, Reason: e.status.Reason, Host: token}
 	if !e.probing && !now.Before(e.status.FreshProbe(rand.Float64())) { //nolint:gosec // spreads load, guards nothing
 		e.probing = true
 		a.Gate = Probe
 	}
 	return a
+}
+
+// Standing is Admit for an event that was not delivered: Park, or Pass where
+// nothing is known against its destination.
+func (b *Board) Standing(to *destination.Destination) Admission {
+	if b.blocked.Load() == 0 {
+		return Admission{}
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	_, a := b.standing(to)
+	return a
+}
+
+// standing finds what keeps events from a destination: its own state, or its
+// host's.
+func (b *Board) standing(to *destination.Destination) (*entry, Admission) {
+	token := b.token(to.Endpoint)
+	own, down := b.entries[to.ID.String()], b.entries[hostKey(token)]
+	if down != nil && !down.status.Blocked() {
+		down = nil
+	}
+	switch about := own != nil && own.status.Blocked() && own.status.About(to.Revision()); {
+	case about && (down == nil || own.status.State != health.Open):
+		return own, Admission{Gate: Park, Reason: own.status.Reason}
+	case down != nil:
+		return down, Admission{Gate: Park, Reason: down.status.Reason, Host: token}
+	}
+	return nil, Admission{}
 }
 
 // Status is a destination's health; the zero Status where it is healthy, or

@@ -101,6 +101,9 @@ func (b *Board) adopt(e *entry, s health.Status) {
 	was := e.status
 	e.status = s
 	b.blocked.Add(one(s.Blocked()) - one(was.Blocked()))
+	if b.params.Blocked != nil && s.Blocked() && !was.Blocked() {
+		b.params.Blocked(e.matches(b))
+	}
 	if e.host != "" {
 		return
 	}
@@ -109,6 +112,17 @@ func (b *Board) adopt(e *entry, s health.Status) {
 	}
 	if h := b.hosts[s.Host]; h != nil && s.State == health.Open {
 		h.open++
+	}
+}
+
+// matches tells the destinations that an entry is about.
+func (e *entry) matches(b *Board) func(*destination.Destination) bool {
+	id, token, status := e.id, e.host, e.status
+	return func(to *destination.Destination) bool {
+		if token != "" {
+			return b.token(to.Endpoint) == token
+		}
+		return to.ID == id && status.About(to.Revision())
 	}
 }
 

@@ -20,6 +20,10 @@ const (
 	// drainWait is how long a pull waits: nothing within it, and nothing in
 	// hand, says that there is no more.
 	drainWait = 300 * time.Millisecond
+	// acksLook, acksLooks: how often, and how many times, the end of a drain is
+	// looked for while the last acks are on their way.
+	acksLook  = 50 * time.Millisecond
+	acksLooks = 10
 	// inHandMost bounds the branches of one turn that are on their way.
 	inHandMost = 4096
 )
@@ -132,19 +136,23 @@ func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight, find f
 }
 
 // drained is the end of a drain that finds no more: what is left is asleep, or
-// was in the hands of a worker that is gone.
+// was in the hands of a worker that is gone, or its ack has not arrived yet.
 func (t turn) drained(ctx context.Context, source *queue.Source) (next, error) {
-	left, err := source.Outstanding(ctx)
-	if err != nil {
-		return 0, err
+	for try := 0; ; try++ {
+		left, err := source.Outstanding(ctx)
+		switch {
+		case err != nil:
+			return 0, err
+		case left == 0:
+			if err := t.Conn.EndDrain(ctx, t.held); err != nil {
+				t.log.Debug("a drain's consumer stays until it is idle", zap.Error(err))
+			}
+			return empty, nil
+		case try == acksLooks || ctx.Err() != nil:
+			return sleep(soon), nil
+		}
+		pause(ctx, acksLook)
 	}
-	if left > 0 {
-		return sleep(soon), nil
-	}
-	if err := t.Conn.EndDrain(ctx, t.held); err != nil {
-		t.log.Debug("a drain's consumer stays until it is idle", zap.Error(err))
-	}
-	return empty, nil
 }
 
 // buryAll makes dead letters of what is held, oldest first, while which says so

@@ -18,7 +18,7 @@ func (t turn) takeHost(ctx context.Context) (next, error) {
 		return t.drain(ctx, t.sendable)
 	}
 	if wait := time.Until(status.NextProbe()); wait > 0 {
-		return t.asleep(ctx, min(wait, health.MaxGap))
+		return t.asleep(ctx, min(wait, health.MaxGap)+jittered(wait/8))
 	}
 	m, to, err := t.standIn(ctx)
 	switch {

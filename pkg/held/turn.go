@@ -97,7 +97,7 @@ const (
 	passOn next = -2 // the budget is used up; another may go on
 )
 
-func sleep(d time.Duration) next { return next(max(jittered(d), 50*time.Millisecond)) }
+func sleep(d time.Duration) next { return next(max(d, 50*time.Millisecond)) }
 
 // turn is one turn at one held subject.
 type turn struct {
@@ -129,7 +129,7 @@ func (t turn) take(ctx context.Context) (next, error) {
 		return 0, err
 	}
 	if wait := time.Until(status.NextProbe()); wait > 0 {
-		return t.asleep(ctx, min(wait, health.MaxGap))
+		return t.asleep(ctx, min(wait, health.MaxGap)+jittered(wait/8))
 	}
 	m, err := t.candidate(ctx)
 	switch {
@@ -165,7 +165,7 @@ func (t turn) asleep(ctx context.Context, wait time.Duration) (next, error) {
 	if n == 0 {
 		return empty, nil
 	}
-	return sleep(max(wait, time.Second)), nil
+	return sleep(max(wait, 100*time.Millisecond)), nil
 }
 
 // wait is the turn while the owner wants nothing sent.
@@ -174,7 +174,7 @@ func (t turn) wait(ctx context.Context, to *destination.Destination, reason heal
 	if err := t.expire(ctx, to); err != nil {
 		return 0, err
 	}
-	return t.asleep(ctx, health.MaxGap)
+	return t.asleep(ctx, jittered(health.MaxGap))
 }
 
 // orphan is the turn where there is no such destination. Its branches wait for

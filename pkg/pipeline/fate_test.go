@@ -38,17 +38,17 @@ func TestARecordThatNamesAPrivateTenantIsNotKeptUnderAnother(t *testing.T) {
 	}
 }
 
-func TestABranchThatIsLeftOutIsCountedOnceThoughItsRecordComesAgain(t *testing.T) {
+func TestEveryBranchIsCountedOnceByHowItLeftTheMainLane(t *testing.T) {
 	t.Parallel()
-	off := to("off", false)
-	off.Enabled = false
-	w := start(t, queue.DefaultParams(), off, to("bad", false))
-	w.posthog.set("bad", &outcome.Verdict{Action: outcome.Retry, Cause: outcome.ServerError, Status: 503})
+	off, paused := to("off", false), to("paused", false)
+	off.Enabled, paused.Paused = false, true
+	w := start(t, queue.DefaultParams(), off, paused, to("good", false), to("bad", false))
+	w.posthog.set("bad", &outcome.Verdict{Action: outcome.Bury, Cause: outcome.DroppedByServer, Status: 200})
 	w.publish(t, "g1", rec("acme", "g1", ""))
-	await(t, "a redelivery", func() bool { return w.counted(t, "hogcast_records_redelivered_total", "") > 0 })
-	w.posthog.set("bad", nil)
 	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
-	for end, want := range map[outcome.End]float64{outcome.Filtered: 1, outcome.Delivered: 1} {
+	for end, want := range map[outcome.End]float64{
+		outcome.Filtered: 1, outcome.Held: 1, outcome.Delivered: 1, outcome.DeadLettered: 1, outcome.SampledOut: 0,
+	} {
 		if got := w.counted(t, "hogcast_branches_total", string(end)); got != want {
 			t.Errorf("%s: counted %v branches, want %v", end, got, want)
 		}

@@ -39,6 +39,7 @@ type Settler interface {
 // Health tells what may be done with a fresh event.
 type Health interface {
 	Admit(*destination.Destination) fleet.Admission
+	Standing(*destination.Destination) fleet.Admission
 	Claim(context.Context, fleet.Key) bool
 	Probed(k fleet.Key, p health.Probe, answered bool)
 }
@@ -158,7 +159,11 @@ func (h *Handler) delivered(j *job, to *destination.Destination, result delivery
 	case delivery.Buried:
 		h.bury(j, h.undeliverable(j, to, result))
 	case delivery.Undelivered:
-		h.park(j, to, fleet.Admission{Reason: health.Reason(result.Verdict.Cause)}, result)
+		a := h.Health.Standing(to)
+		if a.Gate == fleet.Pass {
+			a.Reason = health.Reason(result.Verdict.Cause)
+		}
+		h.park(j, to, a, result)
 	case delivery.Interrupted:
 		j.finish(branchInterrupted)
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
@@ -83,6 +82,7 @@ type world struct {
 	posthog *posthog
 	metrics *prometheus.Registry
 	board   *fleet.Board
+	handler *pipeline.Handler
 	stop    func() // as a worker stops; once
 }
 
@@ -133,7 +133,14 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, "test"),
 		MainLaneMax: 300 * time.Millisecond,
 	})
+	w.handler = handler
 	ctx, cancel := context.WithCancel(context.Background())
+	keeper := held.NewKeeper(held.Params{
+		Conn: conn, Hand: consumer.Hand, Window: queue.NewWindow(queue.DefaultWindow), Registry: registry{destination.NewSet(destinations)},
+		Board: w.board, Deliverer: handler.HeldBranches(conn), Waker: waker,
+	})
+	kept := make(chan struct{})
+	go func() { defer close(kept); keeper.Run(ctx) }()
 	done := make(chan error, 1)
 	go func() { done <- consumer.Run(ctx, handler.Handle) }()
 	w.stop = sync.OnceFunc(func() {
@@ -146,6 +153,7 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 		handler.Quiesce(drain)
 		dispatcher.Stop(drain)
 		handler.Stop(drain)
+		<-kept
 		consumer.Drain(drain)
 		stopWaker()
 		<-woken
@@ -272,21 +280,78 @@ func TestATenantWithoutDestinationKeepsItsRecords(t *testing.T) {
 	}
 }
 
+// held is how many branches a destination of acme has in the held lane.
+func (w *world) held(t *testing.T, name string) uint64 {
+	t.Helper()
+	n, err := w.conn.HeldCount(t.Context(), queue.HeldSubject("acme", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestEachDestinationHasItsOwnFate(t *testing.T) {
 	t.Parallel()
 	w := start(t, queue.DefaultParams(), to("good", false), to("bad", false))
 	w.posthog.set("bad", &outcome.Verdict{Action: outcome.Retry, Cause: outcome.ServerError, Status: 503})
 	w.publish(t, "g1", rec("acme", "g1", ""))
 	await(t, "the good one's event", func() bool { n, _ := w.posthog.counts(); return n == 1 })
-	// The bad one's branch is given back to the queue; then it heals.
-	await(t, "a redelivery", func() bool {
-		c, err := w.conn.JS.Consumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers)
-		return err == nil && c.CachedInfo().NumRedelivered > 0
-	})
-	w.posthog.set("bad", nil)
+	// The bad one's branch is held, and the record done; then it heals.
 	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+	if n := w.held(t, "bad"); n != 1 {
+		t.Fatalf("%d branches are held, want 1", n)
+	}
+	w.posthog.set("bad", nil)
+	await(t, "the bad one's event", func() bool { n, _ := w.posthog.counts(); return n == 2 })
+	await(t, "the end of what is held", func() bool { return w.held(t, "bad") == 0 })
 	if events, twice := w.posthog.counts(); events != 2 || twice != 0 {
 		t.Errorf("%d events, %d of them twice; want 2 and none", events, twice)
+	}
+}
+
+func TestAPausedDestinationsBranchesAreHeldAfterItsPrivacyRules(t *testing.T) {
+	t.Parallel()
+	paused := to("main", true)
+	paused.Paused = true
+	w := start(t, queue.DefaultParams(), paused)
+	w.publish(t, "g1", rec("acme", "g1", `,"prompt":"CANARY","unknown":"CANARY"`))
+	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+	m, err := w.conn.Oldest(t.Context(), queue.HeldSubject("acme", "main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := envelope.Parse(m.Header, m.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Reason != "paused" || e.RecordID != "g1" || e.Attempts != 0 || e.Source.Stream != queue.StreamGenerations || len(e.Rules) != 1 {
+		t.Errorf("got %+v", e)
+	}
+	if strings.Contains(string(m.Body), "CANARY") || !strings.Contains(string(m.Body), `"id":"g1"`) {
+		t.Errorf("held: %s", m.Body)
+	}
+}
+
+func TestWhatFindsNoRoomInTheHeldLaneIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	paused := to("main", false)
+	paused.Paused = true
+	params := queue.DefaultParams()
+	params.HeldQuota = 1
+	w := start(t, params, paused)
+	for i := range 3 {
+		id := fmt.Sprint("g", i)
+		w.publish(t, id, rec("acme", id, ""))
+	}
+	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+	letters := w.letters(t)
+	if w.held(t, "main") != 1 || len(letters) != 2 {
+		t.Fatalf("%d held and %d letters, want 1 and 2", w.held(t, "main"), len(letters))
+	}
+	for _, l := range letters {
+		if l.Reason != "held_full" || l.Destination != "main" || !l.Envelope.Replayable() || l.Envelope.Detail == "" {
+			t.Errorf("got %+v %+v", l, l.Envelope)
+		}
 	}
 }
 
@@ -305,28 +370,30 @@ func TestAPrivateDestinationsLetterHoldsNoContent(t *testing.T) {
 	}
 }
 
-func TestWithoutRoomForLettersNothingIsAcknowledged(t *testing.T) {
+func TestWithoutRoomAnywhereNothingIsAcknowledged(t *testing.T) {
 	t.Parallel()
-	params := queue.DefaultParams()
-	params.DeadQuota = 1
-	w := start(t, params, to("main", false))
+	w := start(t, queue.DefaultParams(), to("main", false))
+	limit := func(bytes int64) {
+		stream, err := w.conn.JS.Stream(t.Context(), queue.StreamDead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := stream.CachedInfo().Config
+		config.MaxBytes = bytes
+		if _, err := w.conn.JS.UpdateStream(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(64)
 	w.publish(t, "g1", "oops 1")
-	await(t, "the first letter", func() bool { return w.unacknowledged(t) == 0 })
-	w.publish(t, "g2", "oops 2")
-	await(t, "a redelivery", func() bool {
-		c, err := w.conn.JS.Consumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers)
-		return err == nil && c.CachedInfo().NumRedelivered > 0
-	})
+	await(t, "the handler to be stuck", w.handler.Stuck)
 	if n := w.unacknowledged(t); n != 1 {
 		t.Fatalf("%d records are unacknowledged, want 1", n)
 	}
 	// Room is made: the record is kept and acknowledged by itself.
-	stream, err := w.conn.JS.Stream(t.Context(), queue.StreamDead)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(queue.DeadSubject("acme", "", "malformed"))); err != nil {
-		t.Fatal(err)
-	}
+	limit(-1)
 	await(t, "the acknowledgement", func() bool { return w.unacknowledged(t) == 0 })
+	if len(w.letters(t)) != 1 || w.handler.Stuck() {
+		t.Errorf("%d letters, stuck: %t", len(w.letters(t)), w.handler.Stuck())
+	}
 }

@@ -61,15 +61,15 @@ func TestStreamsShareTheStorageAndLeaveSomeOver(t *testing.T) {
 func TestSubjects(t *testing.T) {
 	t.Parallel()
 	for got, want := range map[string]string{
-		queue.GenerationSubject("acme"):                           "hogcast.generations.acme",
-		queue.HeldSubject("acme", "main"):                         "hogcast.held.acme.main",
-		queue.WakeupSubject("acme", "main"):                       "hogcast.wakeups.acme.main",
-		queue.DeadSubject("acme", "main", "poison"):               "hogcast.dead.acme.main.poison",
-		queue.DeadSubject("", "", "malformed"):                    "hogcast.dead._._.malformed",
+		queue.GenerationSubject("acme"):                                            "hogcast.generations.acme",
+		queue.HeldSubject("acme", "main"):                                          "hogcast.held.acme.main",
+		queue.WakeupSubject("acme", "main"):                                        "hogcast.wakeups.acme.main",
+		queue.DeadSubject("acme", "main", "poison"):                                "hogcast.dead.acme.main.poison",
+		queue.DeadSubject("", "", "malformed"):                                     "hogcast.dead._._.malformed",
 		queue.HeldHostSubject(queue.HostToken("us.i.posthog.com"), "acme", "main"): "hogcast.heldhost.b66f0306e58981d6.acme.main",
-		queue.TenantOf("hogcast.generations.acme"):                "acme",
-		queue.TenantOf("hogcast.generations.3.acme"):              "acme",
-		queue.TenantOf("elsewhere.acme"):                          "",
+		queue.TenantOf("hogcast.generations.acme"):                                 "acme",
+		queue.TenantOf("hogcast.generations.3.acme"):                               "acme",
+		queue.TenantOf("elsewhere.acme"):                                           "",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

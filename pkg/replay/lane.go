@@ -77,7 +77,7 @@ func (r *run) turn(ctx context.Context, l *lane) error {
 	moving.SetLimit(inFlight)
 	var problems problems
 	for _, s := range page.Letters {
-		if l.over[s.Sequence] {
+		if l.isOver(s.Sequence) {
 			continue
 		}
 		if problems.any() || !r.renewed(ctx) || !r.pace.wait(ctx, r.renewed) {
@@ -101,17 +101,27 @@ func (r *run) turn(ctx context.Context, l *lane) error {
 func (r *run) finish(l *lane, s *deadletter.Stored) error {
 	ctx, cancel := context.WithTimeout(r.working, letterTimeout)
 	defer cancel()
-	if err := r.letter(ctx, l, s); err != nil {
-		return err
+	err := r.letter(ctx, l, s)
+	if err == nil {
+		l.finished(s.Sequence)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.over[s.Sequence] = true
-	delete(l.sent, s.Sequence)
-	return nil
+	return err
 }
 
-// advance goes on to the first letter that is not over.
+func (l *lane) finished(sequence uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over[sequence] = true
+	delete(l.sent, sequence)
+}
+
+func (l *lane) isOver(sequence uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over[sequence]
+}
+
+// advance goes on to the first letter that is not over. Nothing is on its way.
 func (l *lane) advance(page deadletter.Page) {
 	next := page.Next
 	for _, s := range page.Letters {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
@@ -25,7 +26,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// These tests wait for servers more than they compute.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 const (
 	patience = 20 * time.Second
-	lease    = 400 * time.Millisecond
+	lease    = 200 * time.Millisecond
 )
 
 // world is a real queue with dead letters in it.
@@ -44,6 +45,14 @@ type world struct {
 	bucket *queue.Bucket
 	jobs   *replay.Jobs
 	params queue.Params
+	tenant string // whose letters and held messages these are
+}
+
+// as is the same world for another tenant.
+func (w *world) as(tenant string) *world {
+	other := *w
+	other.tenant = tenant
+	return &other
 }
 
 func newWorld(t *testing.T, change ...func(*queue.Params)) *world {
@@ -58,7 +67,7 @@ func newWorld(t *testing.T, change ...func(*queue.Params)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	w := &world{conn: conn, params: queue.DefaultParams()}
+	w := &world{conn: conn, params: queue.DefaultParams(), tenant: "acme"}
 	for _, c := range change {
 		c(&w.params)
 	}
@@ -89,11 +98,11 @@ func knowing(set *destination.Set) func(*replay.Params) {
 	return func(p *replay.Params) { p.Destinations = set }
 }
 
-// to makes destinations of tenant acme.
-func to(change func(*destination.Destination), names ...string) *destination.Set {
+// to makes destinations of the tenant.
+func (w *world) to(change func(*destination.Destination), names ...string) *destination.Set {
 	var all []*destination.Destination
 	for _, name := range names {
-		d := &destination.Destination{ID: destination.ID{Tenant: "acme", Name: name}, Enabled: true, SamplingRate: 1}
+		d := &destination.Destination{ID: destination.ID{Tenant: w.tenant, Name: name}, Enabled: true, SamplingRate: 1}
 		if change != nil {
 			change(d)
 		}
@@ -107,14 +116,14 @@ func rec(tenant, id string) string {
 		`","model":"m","messages":[{"role":"user","content":"canary ` + id + `"}]}`
 }
 
-func letter(i int, dest string, reason outcome.DeadReason) deadletter.Letter {
+func (w *world) letter(i int, dest string, reason outcome.DeadReason) deadletter.Letter {
 	id := fmt.Sprintf("g%d", i)
 	return deadletter.Letter{
-		Tenant: "acme", Destination: dest, Reason: reason,
+		Tenant: w.tenant, Destination: dest, Reason: reason,
 		Envelope: envelope.Envelope{
 			Source: envelope.Source{Stream: queue.StreamGenerations, Sequence: uint64(i), Time: time.Now()}, //nolint:gosec // small
-			MsgID:  "acme/" + id, RecordID: id, Detail: "why", Status: 400, Attempts: 7, Field: "f", Worker: "w", Mapping: "1",
-			FirstAttempt: time.Now(), LastAttempt: time.Now(), Traceparent: "00-1-2-01", Body: []byte(rec("acme", id)),
+			MsgID:  w.tenant + "/" + id, RecordID: id, Detail: "why", Status: 400, Attempts: 7, Field: "f", Worker: "w", Mapping: "1",
+			FirstAttempt: time.Now(), LastAttempt: time.Now(), Traceparent: "00-1-2-01", Body: []byte(rec(w.tenant, id)),
 		},
 	}
 }
@@ -132,40 +141,39 @@ func (w *world) bury(t *testing.T, letters ...deadletter.Letter) {
 func (w *world) buryMany(t *testing.T, n int, dest string, reason outcome.DeadReason) {
 	t.Helper()
 	for i := 1; i <= n; i++ {
-		w.bury(t, letter(i, dest, reason))
+		w.bury(t, w.letter(i, dest, reason))
 	}
 }
 
-// held is `<tenant>.<destination> <record id>` of each held message, sorted.
+// held is `<destination> <record id>` of each held message, sorted.
 func (w *world) held(t *testing.T) []string {
 	t.Helper()
 	got := []string{}
 	for _, m := range w.heldMessages(t) {
-		got = append(got, strings.TrimPrefix(m.Subject, "hogcast.held.")+" "+m.Header[envelope.HeaderRecordID][0])
+		got = append(got, strings.TrimPrefix(m.Subject, "hogcast.held."+w.tenant+".")+" "+m.Header[envelope.HeaderRecordID][0])
 	}
 	slices.Sort(got)
 	return got
 }
 
-func (w *world) heldMessages(t *testing.T) (all []queue.StoredMessage) {
+// heldMessages reads one by one: a work queue takes no consumer that
+// acknowledges nothing.
+func (w *world) heldMessages(t *testing.T) (all []*jetstream.RawStreamMsg) {
 	t.Helper()
-	store := w.store(t, queue.StreamHeld)
-	for sequence := uint64(1); ; { // a work queue can't be read by a consumer that acknowledges nothing
-		state, err := store.State(t.Context())
+	stream, err := w.conn.JS.Stream(t.Context(), queue.StreamHeld)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sequence := uint64(1); ; {
+		m, err := stream.GetMsg(t.Context(), sequence, jetstream.WithGetMsgSubject(queue.HeldSubject(w.tenant, "*")))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return all
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sequence = max(sequence, state.FirstSequence); sequence > state.LastSequence {
-			return all
-		}
-		m, err := store.Get(t.Context(), sequence)
-		switch {
-		case err == nil:
-			all = append(all, m)
-		case !errors.Is(err, queue.ErrNoMessage):
-			t.Fatal(err)
-		}
-		sequence++
+		all = append(all, m)
+		sequence = m.Sequence + 1
 	}
 }
 
@@ -182,7 +190,7 @@ func (w *world) store(t *testing.T, stream string) *queue.Store {
 func (w *world) dead(t *testing.T) []string {
 	t.Helper()
 	got := []string{}
-	if err := w.reader.Each(t.Context(), deadletter.Filter{}, false, func(s *deadletter.Stored) error {
+	if err := w.reader.Each(t.Context(), deadletter.Filter{Tenant: w.tenant}, false, func(s *deadletter.Stored) error {
 		got = append(got, deadletter.Token(s.Destination)+" "+s.Envelope.RecordID)
 		return nil
 	}); err != nil {
@@ -206,7 +214,7 @@ func (w *world) deliver(t *testing.T) {
 
 func (w *world) wakeups(t *testing.T) map[string]uint64 {
 	t.Helper()
-	counts, err := w.conn.CountBySubject(t.Context(), queue.StreamWakeups, ">")
+	counts, err := w.conn.CountBySubject(t.Context(), queue.StreamWakeups, queue.WakeupSubject(w.tenant, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
