@@ -210,6 +210,7 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 	deliveryConfig := delivery.DefaultConfig()
 	deliveryConfig.RequestTimeout = c.RequestTimeout
 	deliveryConfig.Observe, deliveryConfig.Workers = w.board.Observe, w.board.Workers
+	deliveryConfig.Blocked = func(to *destination.Destination) bool { return w.board.Standing(to).Gate == fleet.Park }
 	deliveryConfig.Pressed = window.Pressed
 	var err error
 	if w.dispatcher, err = delivery.New(deliveryConfig, w.sender); err != nil {

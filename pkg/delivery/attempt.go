@@ -11,11 +11,13 @@ import (
 // report is what a batch came to, once what is decided has been told.
 type report struct {
 	to       *destination.Destination
+	began    time.Time
 	accepted int
 	// failed: the destination as a whole failed, or asked for a pause.
 	failed     bool
 	retryAfter time.Duration
 	retry      []*Item // to try again
+	blocked    bool    // but not now: the destination is known not to take it
 }
 
 // again has items tried again later.
@@ -29,13 +31,14 @@ func (r *report) again(items []*Item) {
 // deliver sends a batch, and its parts where it has to be split, and tells
 // every item that is decided.
 func (d *Dispatcher) deliver(w *work) report {
-	r := report{to: w.items[0].To}
+	r := report{to: w.items[0].To, began: time.Now()}
 	failed := d.attempt(w, w.items, &r)
 	if slices.ContainsFunc(failed, func(i *Item) bool { return i.suspect }) {
 		d.isolate(w, failed, &r)
 	} else {
 		d.giveBack(w, failed, &r)
 	}
+	r.blocked = d.config.Blocked != nil && len(r.retry) > 0 && d.config.Blocked(r.to)
 	return r
 }
 

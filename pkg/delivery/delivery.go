@@ -105,6 +105,9 @@ type Config struct {
 	// Observe is told what each request came to as a whole, and of those that
 	// stall.
 	Observe func(to *destination.Destination, s health.Sample)
+	// Blocked, asked without a lock after a batch has failed, tells that the
+	// destination is not to be asked again for now: its items end. Nil: never.
+	Blocked func(to *destination.Destination) bool
 	// Workers is the number of workers alive, which share MaxRate and
 	// MaxConcurrency of a destination; nil: 1.
 	Workers func() int

@@ -194,13 +194,11 @@ func (d *Dispatcher) land(w *work, r *report, now time.Time) {
 }
 
 // retryLater has items tried again after a wait with full jitter, at least what
-// the answer asked for. Items that the wait would carry past their deadline, or
+// the answer asked for. Of requests that fail together only the first makes the
+// next wait longer; the others wait for the same time. Items that the wait would carry past their deadline, or
 // too near to it, are given up at once.
 func (d *Dispatcher) retryLater(l *lane, r *report, now time.Time) {
-	if l.backoff == nil {
-		l.backoff = newBackoff(d.config)
-	}
-	wait := max(l.backoff.NextBackOff(), r.retryAfter)
+	wait := max(d.backOff(l, r, now), r.retryAfter)
 	until := now.Add(wait)
 	// Another batch may have been asked to wait longer; and what the
 	// destination said before it was changed binds nobody.
@@ -209,7 +207,7 @@ func (d *Dispatcher) retryLater(l *lane, r *report, now time.Time) {
 	}
 	asleep := make([]*Item, 0, len(r.retry))
 	for _, item := range r.retry {
-		if d.stopping || item.tooLate(until, d.hurry()) {
+		if d.stopping || r.blocked || item.tooLate(until, d.hurry()) {
 			d.giveUp(item, Undelivered)
 			continue
 		}
@@ -218,6 +216,19 @@ func (d *Dispatcher) retryLater(l *lane, r *report, now time.Time) {
 	if len(asleep) > 0 {
 		d.sleep(l, asleep, wait)
 	}
+}
+
+func (d *Dispatcher) backOff(l *lane, r *report, now time.Time) time.Duration {
+	if r.failed && r.began.Before(l.failed) {
+		return l.pausedUntil.Sub(now)
+	}
+	if r.failed {
+		l.failed = now
+	}
+	if l.backoff == nil {
+		l.backoff = newBackoff(d.config)
+	}
+	return l.backoff.NextBackOff()
 }
 
 // sleep puts items aside; unless Stop rouses them before, they come back to the

@@ -31,6 +31,7 @@ type lane struct {
 	// pausedUntil: the destination as a whole asked for a pause, or failed.
 	pausedUntil time.Time
 	backoff     *backoff.ExponentialBackOff // nil: nothing has failed
+	failed      time.Time                   // when it last began a pause
 	rate        *rate.Limiter               // nil: no limit
 	pace        pace
 	accepted    time.Time // when something was accepted last

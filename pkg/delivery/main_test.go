@@ -115,6 +115,13 @@ func (e *ends) of(t *testing.T, name string) delivery.Result {
 	return e.results[name][0]
 }
 
+// when is the time of an item's end; zero where it has not ended.
+func (e *ends) when(name string) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.at[name]
+}
+
 func (e *ends) count() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

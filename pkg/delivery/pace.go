@@ -8,6 +8,7 @@ import "time"
 type pace struct {
 	limit float64
 	best  time.Duration // of an answer that took something in; slowly forgotten
+	heard time.Time     // when best was last looked at
 	cut   time.Time     // when the limit was last halved
 }
 
@@ -19,8 +20,9 @@ const (
 	// size, and this machine may be busy.
 	nearBest, nearFloor = 2, 50 * time.Millisecond
 	slowBest, slowFloor = 4, 500 * time.Millisecond
-	// forget is the share of the difference by which the best follows worse.
-	forget = 64
+	// forgetIn is the time in which the best gives way to what is worse: long
+	// enough that what our own requests slow down is not taken for the best.
+	forgetIn = time.Minute
 )
 
 // accepted notes an answer that took something in; full tells whether the lane
@@ -28,7 +30,7 @@ const (
 func (p *pace) accepted(began, now time.Time, full bool) {
 	took := now.Sub(began)
 	if p.best == 0 || took < p.best {
-		p.best = took
+		p.best, p.heard = took, now
 	}
 	switch {
 	case took <= max(nearBest*p.best, nearFloor):
@@ -38,7 +40,8 @@ func (p *pace) accepted(began, now time.Time, full bool) {
 	case took > max(slowBest*p.best, slowFloor):
 		p.shrink(began, now)
 	}
-	p.best += (took - p.best) / forget
+	p.best += time.Duration(float64(took-p.best) * min(1, now.Sub(p.heard).Seconds()/forgetIn.Seconds()))
+	p.heard = now
 }
 
 // shrink halves the limit; of requests that were under way together only the

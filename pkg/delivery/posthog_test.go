@@ -113,7 +113,7 @@ func overPostHog(t *testing.T, p destination.Protocol) (*sandbox.Server, *delive
 	}
 	t.Cleanup(sender.Close)
 	config := delivery.DefaultConfig()
-	config.BatchWait, config.RequestTimeout = 20*time.Millisecond, time.Second
+	config.BatchEvents, config.BatchWait, config.RequestTimeout = 20, 100*time.Millisecond, time.Second // whole batches go at once
 	config.RetryFirst, config.RetryMax = 10*time.Millisecond, 50*time.Millisecond
 	d := newDispatcher(t, config, sender)
 	t.Cleanup(func() { d.Stop(context.Background()) })

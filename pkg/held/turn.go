@@ -33,6 +33,7 @@ func (k *Keeper) turn(ctx context.Context, wake *queue.Delivery) {
 	defer k.end(held)
 	t := turn{k, held, destination.ID{Tenant: tenant, Name: name}, host}
 	next, err := t.take(ctx)
+	k.log.Debug("turn", zap.String("subject", held), zap.Duration("next", time.Duration(next)), zap.Error(err))
 	switch {
 	case ctx.Err() != nil:
 		k.Hand.Settle(wake, queue.HandBack())

@@ -7,12 +7,10 @@ import (
 
 // pace spaces letters out. It is for one goroutine.
 type pace struct {
-	rate float64 // a second; 0: none
+	rate float64       // a second; 0: none
+	look time.Duration // how often who waits looks whether to go on
 	next time.Time
 }
-
-// paceLook is how often somebody who waits looks whether to go on.
-const paceLook = time.Second
 
 // wait waits for the next letter's turn. It reports false, at once, where ctx
 // has ended or goOn says no.
@@ -31,9 +29,9 @@ func (p *pace) wait(ctx context.Context, goOn func(context.Context) bool) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(min(left, paceLook)):
+		case <-time.After(min(left, p.look)):
 		}
-		if left > paceLook && !goOn(ctx) {
+		if left > p.look && !goOn(ctx) {
 			return false
 		}
 	}

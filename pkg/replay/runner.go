@@ -212,7 +212,7 @@ func newRun(r *Runner, s *session, working context.Context) *run {
 	tally.Skipped = skipped
 	return &run{
 		Runner: r, session: s, working: working, spec: s.job.Spec, tally: tally,
-		quota: newQuota(r.Held, half(r.HeldQuota), r.Poll), pace: pace{rate: s.job.Rate}, notices: notices{say: r.Notice},
+		quota: newQuota(r.Held, half(r.HeldQuota), r.Poll), pace: pace{rate: s.job.Rate, look: min(time.Second, r.Jobs.lease/4)}, notices: notices{say: r.Notice},
 		total: s.job.Total,
 	}
 }

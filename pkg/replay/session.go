@@ -66,7 +66,16 @@ func (j *Jobs) take(ctx context.Context, id, runner string) (*session, error) {
 // save writes the job and renews the lease. A wish that came meanwhile is in
 // the job afterwards. ErrTaken says that the job is somebody else's now.
 func (s *session) save(ctx context.Context) error {
+	before := s.job.Renewed
 	s.job.Renewed = time.Now()
+	err := s.write(ctx)
+	if err != nil {
+		s.job.Renewed = before // it is due still
+	}
+	return err
+}
+
+func (s *session) write(ctx context.Context) error {
 	revision, err := s.jobs.put(ctx, &s.job, s.revision)
 	if errors.Is(err, queue.ErrConflict) {
 		if err := s.merge(ctx); err != nil {
