@@ -22,10 +22,10 @@ const module = "github.com/hogcast/hogcast/"
 var layers = map[string]int{
 	"rawjson": -1,
 	"record":  0, "event": 0, "destination": 0, "envelope": 0, "outcome": 0,
-	"mapping": 1, "privacy": 1, "routing": 1,
+	"mapping": 1, "privacy": 1, "routing": 1, "health": 1, "guard": 1,
 	"queue": 2, "registry": 2, "posthog": 2,
-	"ingest": 3, "intake": 3, "delivery": 3, "deadletter": 3,
-	"pipeline": 4, "admin": 4,
+	"ingest": 3, "intake": 3, "delivery": 3, "deadletter": 3, "fleet": 3, "held": 3,
+	"pipeline": 4, "admin": 4, "replay": 4,
 	"app": 5,
 }
 

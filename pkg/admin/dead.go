@@ -1,30 +1,20 @@
 package admin
 
 import (
-	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
-// ListDeadParams say which dead letters to list, and how.
-type ListDeadParams struct {
-	Filter deadletter.Filter
-	By     string // "": list; else count by tenant, destination, reason or cause
-	Limit  int    // of the list; 0 for all
-	JSON   bool
-	Out    io.Writer
-}
-
-// Letter is a dead letter as it is shown.
+// Letter is a dead letter as it is shown and exported.
 type Letter struct {
 	Sequence     uint64    `json:"sequence"`
 	Time         time.Time `json:"time"`
@@ -45,8 +35,10 @@ type Letter struct {
 	Replayable   bool      `json:"replayable"`
 	Size         int       `json:"size"`
 	SHA256       string    `json:"sha256,omitempty"`
-	// Record is the record itself, as JSON where it is JSON, else as a string.
-	Record any `json:"record,omitempty"`
+	// Record is the record itself: as JSON where it is JSON, else as a string;
+	// where it is no text at all RecordBase64 has its bytes.
+	Record       any    `json:"record,omitempty"`
+	RecordBase64 string `json:"record_base64,omitempty"`
 }
 
 // DescribeLetter shows a letter with its record.
@@ -54,10 +46,12 @@ func DescribeLetter(s *deadletter.Stored) (Letter, error) {
 	l := describe(s)
 	record, err := s.Envelope.Record()
 	if err != nil {
-		return l, err
+		return l, fmt.Errorf("letter %d: %w", s.Sequence, err)
 	}
 	switch {
 	case len(record) == 0:
+	case !utf8.Valid(record):
+		l.RecordBase64 = base64.StdEncoding.EncodeToString(record)
 	case json.Valid(record):
 		l.Record = json.RawMessage(record)
 	default:
@@ -72,120 +66,130 @@ func describe(s *deadletter.Stored) Letter {
 		Sequence: s.Sequence, Time: s.Time, Tenant: s.Tenant, Destination: s.Destination, Reason: s.Reason,
 		Field: e.Field, RecordID: e.RecordID, Detail: e.Detail, Status: e.Status, Attempts: e.Attempts,
 		FirstAttempt: e.FirstAttempt, LastAttempt: e.LastAttempt, Rules: e.Rules, Mapping: e.Mapping, Worker: e.Worker,
-		Replayable: e.Replayable(), Size: s.Size, SHA256: e.SHA256,
+		Replayable: s.Replayable(), Size: s.Size, SHA256: e.SHA256,
 	}
 	if e.Source.Stream != "" {
 		l.Source = e.Source.String()
 	}
-	if !l.Replayable {
+	if !l.Replayable && e.Size > 0 {
 		l.Size = e.Size
 	}
 	return l
 }
 
-// ListDead lists dead letters, oldest first, or counts them.
+// ListDeadParams say which dead letters to list, and how.
+type ListDeadParams struct {
+	Filter deadletter.Filter
+	By     string // "": list; else count by tenant, destination, reason or cause
+	Limit  int    // lines at most; 0 for all
+	Oldest bool   // the oldest first, not the newest
+	JSON   bool
+	Out    io.Writer
+}
+
+// ListDead lists dead letters, or counts them.
 func ListDead(ctx context.Context, r *deadletter.Reader, p ListDeadParams) error {
 	if p.By != "" {
 		return countDead(ctx, r, p)
 	}
-	table := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
-	n := 0
-	err := r.Each(ctx, p.Filter, false, func(s *deadletter.Stored) error {
-		if p.Limit > 0 && n == p.Limit {
-			return queue.ErrStop
-		}
-		if n++; p.JSON {
-			return json.NewEncoder(p.Out).Encode(describe(s))
-		}
-		if n == 1 {
-			fmt.Fprintln(table, "SEQUENCE\tTIME\tTENANT\tDESTINATION\tREASON\tRECORD\tDETAIL")
-		}
-		_, err := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Sequence, s.Time.Format(time.RFC3339), dash(s.Tenant),
-			dash(s.Destination), s.Reason, dash(s.Envelope.RecordID), detail(s))
-		return err
-	})
-	if err != nil {
+	l := list{params: p, table: tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)}
+	read := func() error { return r.Newest(ctx, p.Filter, p.Limit+1, l.add) }
+	switch {
+	case p.Oldest:
+		read = func() error { return r.Each(ctx, p.Filter, false, l.add) }
+	case p.Limit <= 0:
+		read = func() error { return r.Newest(ctx, p.Filter, 0, l.add) }
+	}
+	if err := read(); err != nil {
 		return err
 	}
-	if n == 0 && !p.JSON {
-		fmt.Fprintln(table, "no dead letters match")
+	return l.end(ctx, r)
+}
+
+// list writes letters as lines.
+type list struct {
+	params ListDeadParams
+	table  *tabwriter.Writer
+	shown  int
+	more   bool // there are more than the limit
+}
+
+// flushEach bounds what is kept to set columns by.
+const flushEach = 500
+
+func (l *list) add(s *deadletter.Stored) error {
+	if l.params.Limit > 0 && l.shown == l.params.Limit {
+		l.more = true
+		return queue.ErrStop
 	}
-	return table.Flush()
-}
-
-// detail is what is wrong, with the field where one is at fault.
-func detail(s *deadletter.Stored) string {
-	if s.Envelope.Field != "" {
-		return s.Envelope.Field + ": " + s.Envelope.Detail
+	if l.shown++; l.params.JSON {
+		return encoder(l.params.Out).Encode(describe(s))
 	}
-	return s.Envelope.Detail
+	if l.shown == 1 {
+		fmt.Fprintln(l.table, "SEQUENCE\tTIME\tTENANT\tDESTINATION\tREASON\tRECORD\tDETAIL")
+	}
+	fmt.Fprintf(l.table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Sequence, stamp(s.Time), deadletter.Token(s.Tenant),
+		deadletter.Token(s.Destination), s.Reason, dash(s.Envelope.RecordID), short(s.Problem()))
+	if l.shown%flushEach == 0 {
+		return l.table.Flush()
+	}
+	return nil
 }
 
-func dash(s string) string { return cmp.Or(s, "-") }
-
-// group is what letters share.
-type group struct {
-	Key     string          `json:"key"`
-	Count   int             `json:"count"`
-	Tenants int             `json:"tenants"`
-	First   time.Time       `json:"first"`
-	Last    time.Time       `json:"last"`
-	tenants map[string]bool // by name
-}
-
-// countDead counts letters by what they share, from their headers.
-func countDead(ctx context.Context, r *deadletter.Reader, p ListDeadParams) error {
-	groups := map[string]*group{}
-	err := r.Each(ctx, p.Filter, false, func(s *deadletter.Stored) error {
-		key := keyOf(s, p.By)
-		g := groups[key]
-		if g == nil {
-			g = &group{Key: key, First: s.Time, tenants: map[string]bool{}}
-			groups[key] = g
-		}
-		g.Count++
-		g.tenants[s.Tenant] = true
-		g.Last = s.Time
+// end says how much of it all was shown.
+func (l *list) end(ctx context.Context, r *deadletter.Reader) error {
+	if l.params.JSON {
 		return nil
-	})
+	}
+	if err := l.table.Flush(); err != nil {
+		return err
+	}
+	order := "newest"
+	if l.params.Oldest {
+		order = "oldest"
+	}
+	switch {
+	case l.shown == 0:
+		_, err := fmt.Fprintln(l.params.Out, noneMatch)
+		return err
+	case !l.more:
+		return nil
+	case !l.params.Filter.BySubject():
+		_, err := fmt.Fprintf(l.params.Out, "the %s %s shown, more match; --limit 0 for all\n", order, thousands(l.shown))
+		return err
+	}
+	counts, err := r.Counts(ctx, l.params.Filter)
 	if err != nil {
 		return err
 	}
-	sorted := slices.SortedFunc(maps.Values(groups), func(a, b *group) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Key, b.Key))
-	})
-	return writeGroups(sorted, p)
+	_, err = fmt.Fprintf(l.params.Out, "the %s %s of %s shown; --limit 0 for all\n", order, thousands(l.shown), thousands(sum(counts)))
+	return err
 }
 
-func keyOf(s *deadletter.Stored, by string) string {
-	switch by {
-	case "tenant":
-		return dash(s.Tenant)
-	case "destination":
-		return dash(s.Tenant) + "." + dash(s.Destination)
-	case "reason":
-		return s.Reason
+const noneMatch = "no dead letters match"
+
+// longest is where a detail is cut in a list, in characters; hogcast dead show
+// has all of it.
+const longest = 120
+
+func short(s string) string {
+	if text := []rune(s); len(text) > longest {
+		return string(text[:longest]) + "…"
 	}
-	return s.Cause()
+	return dash(s)
 }
 
-func writeGroups(groups []*group, p ListDeadParams) error {
-	table := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
-	if len(groups) > 0 && !p.JSON {
-		fmt.Fprintf(table, "COUNT\tTENANTS\tFIRST\tLAST\t%s\n", map[string]string{"tenant": "TENANT", "destination": "DESTINATION", "reason": "REASON", "cause": "CAUSE"}[p.By])
-	}
-	for _, g := range groups {
-		g.Tenants = len(g.tenants)
-		if p.JSON {
-			if err := json.NewEncoder(p.Out).Encode(g); err != nil {
-				return err
-			}
-			continue
-		}
-		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t%s\n", g.Count, g.Tenants, g.First.Format(time.RFC3339), g.Last.Format(time.RFC3339), g.Key)
-	}
-	if len(groups) == 0 && !p.JSON {
-		fmt.Fprintln(table, "no dead letters match")
-	}
-	return table.Flush()
+func encoder(out io.Writer) *json.Encoder {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	return e
 }
+
+func sum(counts map[deadletter.Key]uint64) (n uint64) {
+	for _, count := range counts {
+		n += count
+	}
+	return n
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -323,6 +323,15 @@ func (w *worker) gauges() {
 		telemetry.LabelledGauge(w.metrics, "hogcast_destination_states", "Destinations that are not healthy, by state, as the fleet shares it.",
 			"state", string(state), func() float64 { return float64(w.board.Count()[state]) })
 	}
+	gauge("hogcast_poison_guards", "Poison guards that are on: destinations and causes whose records are held instead of dead-lettered.",
+		func() float64 { return float64(w.board.Guards()) })
+	gauge("hogcast_stuck", "1 while branches can be stored neither as held work nor as dead letters, and nothing is fetched.",
+		func() float64 {
+			if w.handler.Stuck() {
+				return 1
+			}
+			return 0
+		})
 	gauge("hogcast_workers", "Workers alive.", func() float64 { return float64(w.board.Workers()) })
 	gauge("hogcast_held_turns", "Held subjects that this worker is probing or draining.",
 		func() float64 { return float64(w.keeper.Active()) })

@@ -11,7 +11,7 @@ import (
 // report is what a batch came to, once what is decided has been told.
 type report struct {
 	to       *destination.Destination
-	began    time.Time
+	began    time.Time // of the latest request that failed as a whole
 	accepted int
 	// failed: the destination as a whole failed, or asked for a pause.
 	failed     bool
@@ -31,7 +31,7 @@ func (r *report) again(items []*Item) {
 // deliver sends a batch, and its parts where it has to be split, and tells
 // every item that is decided.
 func (d *Dispatcher) deliver(w *work) report {
-	r := report{to: w.items[0].To, began: time.Now()}
+	r := report{to: w.items[0].To}
 	failed := d.attempt(w, w.items, &r)
 	if slices.ContainsFunc(failed, func(i *Item) bool { return i.suspect }) {
 		d.isolate(w, failed, &r)
@@ -88,6 +88,7 @@ func (d *Dispatcher) giveBack(w *work, failed []*Item, r *report) {
 		return
 	}
 	r.again(failed)
+	r.began = failed[0].last
 	r.failed = r.failed || r.retryAfter > 0 || failed[0].verdict.Cause == outcome.RateLimited || !d.acceptedSince(w.lane, failed[0].last)
 }
 

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,7 @@ func TestABatchHoldsAtMost400KilobytesUnlessOneEventAloneIsLarger(t *testing.T) 
 		var l log
 		e, acme := newEnds(), to("acme")
 		config := delivery.DefaultConfig()
+		var mu sync.Mutex
 		largest := 0
 		d := newDispatcher(t, config, l.around(func(_ context.Context, _ *destination.Destination, batch []*event.Event) []outcome.Verdict {
 			bytes := 0
@@ -79,6 +81,8 @@ func TestABatchHoldsAtMost400KilobytesUnlessOneEventAloneIsLarger(t *testing.T) 
 			if bytes > config.BatchBytes && len(batch) > 1 {
 				t.Errorf("a batch of %d events has %d bytes", len(batch), bytes)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			largest = max(largest, bytes)
 			return all(batch, accepted)
 		}))

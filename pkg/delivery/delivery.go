@@ -73,12 +73,13 @@ type Item struct {
 
 	failures     int
 	firstFailure time.Time
-	suspect      bool // it may be what breaks its batches
-	alone        bool // it is: no other goes with it
+	blamed       time.Time // when its first failure was known
+	suspect      bool      // it may be what breaks its batches
+	alone        bool      // it is: no other goes with it
 }
 
 // Config of delivery. The functions are optional and must not block; all but
-// Observe are called with the dispatcher locked, and must not call it.
+// Observe and Blocked are called with the dispatcher locked, and must not call it.
 type Config struct {
 	BatchEvents    int           // default 100
 	BatchBytes     int           // default 400,000: with its frame below PostHog's and the SDK's limits
@@ -144,8 +145,10 @@ func (c Config) Validate() error {
 	positive("background_senders", int64(c.BackgroundSenders))
 	positive("probe_senders", int64(c.ProbeSenders))
 	positive("stall_after", int64(c.StallAfter))
-	positive("lane_share", c.LaneShare)
 	positive("lane_wait", int64(c.LaneWait))
+	if c.LaneShare < 2*int64(c.BatchBytes) {
+		errs = append(errs, fmt.Errorf("lane_share: %d is less than two batches of batch_bytes, %d", c.LaneShare, c.BatchBytes))
+	}
 	if c.RetryMax < c.RetryFirst {
 		errs = append(errs, fmt.Errorf("retry_max: %s is less than retry_first, %s", c.RetryMax, c.RetryFirst))
 	}

@@ -184,7 +184,7 @@ func (d *Dispatcher) land(w *work, r *report, now time.Time) {
 	l := w.lane
 	d.leave(w)
 	if r.accepted > 0 && !r.failed {
-		l.backoff = nil
+		l.failures = 0
 	}
 	if len(r.retry) > 0 {
 		d.retryLater(l, r, now)
@@ -195,8 +195,8 @@ func (d *Dispatcher) land(w *work, r *report, now time.Time) {
 
 // retryLater has items tried again after a wait with full jitter, at least what
 // the answer asked for. Of requests that fail together only the first makes the
-// next wait longer; the others wait for the same time. Items that the wait would carry past their deadline, or
-// too near to it, are given up at once.
+// next wait longer; the others wait for the same time. Items that the wait would
+// carry past their deadline, or too near to it, are given up at once.
 func (d *Dispatcher) retryLater(l *lane, r *report, now time.Time) {
 	wait := max(d.backOff(l, r, now), r.retryAfter)
 	until := now.Add(wait)
@@ -219,16 +219,19 @@ func (d *Dispatcher) retryLater(l *lane, r *report, now time.Time) {
 }
 
 func (d *Dispatcher) backOff(l *lane, r *report, now time.Time) time.Duration {
-	if r.failed && r.began.Before(l.failed) {
+	switch {
+	case !r.failed: // its items' own matter
+		most := 0
+		for _, item := range r.retry {
+			most = max(most, item.attempts)
+		}
+		return wait(d.config, most)
+	case r.began.Before(l.failed):
 		return l.pausedUntil.Sub(now)
 	}
-	if r.failed {
-		l.failed = now
-	}
-	if l.backoff == nil {
-		l.backoff = newBackoff(d.config)
-	}
-	return l.backoff.NextBackOff()
+	l.failed = now
+	l.failures++
+	return wait(d.config, l.failures)
 }
 
 // sleep puts items aside; unless Stop rouses them before, they come back to the

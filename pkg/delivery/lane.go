@@ -30,9 +30,9 @@ type lane struct {
 	alarm time.Time // when the timer rings; zero: it is not set
 	// pausedUntil: the destination as a whole asked for a pause, or failed.
 	pausedUntil time.Time
-	backoff     *backoff.ExponentialBackOff // nil: nothing has failed
-	failed      time.Time                   // when it last began a pause
-	rate        *rate.Limiter               // nil: no limit
+	failures    int           // pauses for failing since something was accepted
+	failed      time.Time     // when the last of them began
+	rate        *rate.Limiter // nil: no limit
 	pace        pace
 	accepted    time.Time // when something was accepted last
 
@@ -82,10 +82,11 @@ func (i *Item) class() class {
 	return live
 }
 
-// newBackoff: exponential, with full jitter (a factor of 1 spreads each wait
-// over 0 to twice its interval, so the intervals are half of the bounds). It
-// has no end of its own; the items' deadlines have.
-func newBackoff(c Config) *backoff.ExponentialBackOff {
+// wait is the wait after so many failures in a row: exponential, with full
+// jitter (a factor of 1 spreads each wait over 0 to twice its interval, so the
+// intervals are half of the bounds). It has no end of its own; the items'
+// deadlines have.
+func wait(c Config, failures int) (d time.Duration) {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval = c.RetryFirst / 2
 	b.RandomizationFactor = 1
@@ -93,7 +94,11 @@ func newBackoff(c Config) *backoff.ExponentialBackOff {
 	b.MaxInterval = c.RetryMax / 2
 	b.MaxElapsedTime = 0
 	b.Reset()
-	return b
+	const enough = 20 // doublings
+	for range min(max(1, failures), enough) {
+		d = b.NextBackOff()
+	}
+	return d
 }
 
 // full reports whether a batch of the greatest size can be made.
@@ -124,7 +129,7 @@ func (l *lane) paused(now time.Time) bool { return now.Before(l.pausedUntil) }
 // resume ends a pause: the destination has shown that it takes events, or is
 // another than the one that asked for it.
 func (l *lane) resume() {
-	l.pausedUntil, l.backoff = time.Time{}, nil
+	l.pausedUntil, l.failures = time.Time{}, 0
 }
 
 // revisionOf is the revision of a destination of this lane; it is costly, and

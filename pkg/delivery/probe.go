@@ -56,7 +56,7 @@ func (d *Dispatcher) landProbe(l *lane, accepted bool) {
 // a split is itself the bad event.
 func (d *Dispatcher) tryProbe(p *probe) End {
 	w := &work{lane: p.lane, items: []*Item{p.item}, vacated: true}
-	if d.inTime(w.items) == nil {
+	if d.base.Err() != nil || p.item.tooLate(time.Now(), d.hurry()) {
 		return d.late(p.item)
 	}
 	d.request(w, w.items)

@@ -67,7 +67,7 @@ func (d *Dispatcher) note(f *flight, items []*Item, verdicts []outcome.Verdict) 
 	now := time.Now()
 	neighbours := d.answered(f, &t, now)
 	for _, item := range items {
-		item.blame(f.began, neighbours)
+		item.blame(f.began, now, neighbours)
 	}
 	revision := ""
 	if d.config.Observe != nil {
@@ -144,18 +144,20 @@ func (i *Item) attempted(at time.Time, v outcome.Verdict) {
 	}
 }
 
-// blame notes whether the attempt that began at a time failed while neighbours
-// succeeded, of which the last did at another. An item in the second such
-// attempt is suspected of breaking its batch. A rate limit is nobody's fault.
-func (i *Item) blame(began, neighbours time.Time) {
+// blame notes whether the attempt that lasted from began to now failed while
+// neighbours succeeded, of which the last did at another time. An item is
+// suspected of breaking its batch when that happens the second time, and
+// neighbours have succeeded since the first: where everything begins to fail,
+// they have not. A rate limit is nobody's fault.
+func (i *Item) blame(began, now, neighbours time.Time) {
 	v := i.verdict
 	if v.Action != outcome.Retry || v.Cause == outcome.Interrupted || v.Cause == outcome.RateLimited ||
 		!neighbours.After(began.Add(-neighbourhood)) {
 		return
 	}
 	if i.failures == 0 {
-		i.firstFailure = began
+		i.firstFailure, i.blamed = began, now
 	}
 	i.failures++
-	i.suspect = breaks(v.Cause) && i.failures >= 2 && neighbours.After(i.firstFailure)
+	i.suspect = breaks(v.Cause) && i.failures >= 2 && neighbours.After(i.blamed)
 }

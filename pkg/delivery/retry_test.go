@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,10 @@ func limited(after time.Duration) outcome.Verdict {
 
 // scripted answers with one verdict a request, and then accepts.
 func scripted(script ...outcome.Verdict) senderFunc {
+	var mu sync.Mutex
 	return func(_ context.Context, _ *destination.Destination, batch []*event.Event) []outcome.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
 		v := accepted
 		if len(script) > 0 {
 			v, script = script[0], script[1:]

@@ -3,8 +3,11 @@ package destination_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hogcast/hogcast/pkg/destination"
 )
@@ -72,9 +75,12 @@ func TestSecretsShowThemselvesToNobody(t *testing.T) {
 
 func TestValidateNamesEveryKeyThatIsWrong(t *testing.T) {
 	t.Parallel()
-	d := destination.Destination{ID: destination.ID{Tenant: "a.b", Name: ""}, Protocol: "v2", SamplingRate: 0}
+	d := destination.Destination{
+		ID: destination.ID{Tenant: "a.b", Name: ""}, Protocol: "v2", SamplingRate: 0,
+		MaxRate: -1, MaxConcurrency: -1, HoldMax: time.Second,
+	}
 	err := d.Validate()
-	for _, key := range []string{"tenant:", "name:", "protocol:", "sampling_rate:"} {
+	for _, key := range []string{"tenant:", "name:", "protocol:", "sampling_rate:", "max_rate:", "max_concurrency:", "hold_max:"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s is not named: %v", key, err)
 		}
@@ -82,6 +88,16 @@ func TestValidateNamesEveryKeyThatIsWrong(t *testing.T) {
 	good := destination.Destination{ID: destination.ID{Tenant: "a", Name: "b"}, Protocol: destination.Auto, SamplingRate: 1}
 	if err := good.Validate(); err != nil {
 		t.Error(err)
+	}
+	good.MaxRate, good.MaxConcurrency, good.HoldMax = 0.5, 1, time.Minute
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, rate := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		good.MaxRate = rate
+		if good.Validate() == nil {
+			t.Errorf("a rate of %g was taken", rate)
+		}
 	}
 }
 
@@ -93,7 +109,8 @@ func TestRevisionChangesWithEverySetting(t *testing.T) {
 		func(d *destination.Destination) { d.APIKey = destination.NewSecret("k") }, func(d *destination.Destination) { d.Endpoint = "https://x" },
 		func(d *destination.Destination) { d.PrivacyMode = true }, func(d *destination.Destination) { d.Paused = true },
 		func(d *destination.Destination) { d.SamplingRate = 0.5 }, func(d *destination.Destination) { d.APIKeys.Include = []string{"x"} },
-		func(d *destination.Destination) { d.APIKeys.Exclude = []string{"x"} },
+		func(d *destination.Destination) { d.APIKeys.Exclude = []string{"x"} }, func(d *destination.Destination) { d.MaxRate = 1 },
+		func(d *destination.Destination) { d.MaxConcurrency = 1 }, func(d *destination.Destination) { d.HoldMax = time.Hour },
 	} {
 		d := base
 		change(&d)
@@ -113,7 +130,19 @@ func TestASetIsASnapshotByTenant(t *testing.T) {
 	if got := s.Of("a"); len(got) != 2 || got[0] != again || got[1] != two || s.Len() != 2 {
 		t.Errorf("got %v", got)
 	}
+	if got := slices.Collect(s.All()); !slices.Equal(got, []*destination.Destination{again, two}) {
+		t.Errorf("all: %v", got)
+	}
+	for range s.All() {
+		break
+	}
+	if s.Get(one.ID) != again || s.Get(two.ID) != two || s.Get(destination.ID{Tenant: "a", Name: "z"}) != nil {
+		t.Error("a destination was not found by its ID, or one that is not there was")
+	}
 	var none *destination.Set
+	if none.Get(one.ID) != nil || len(slices.Collect(none.All())) != 0 {
+		t.Error("a nil set holds something")
+	}
 	if none.Of("a") != nil || none.Len() != 0 || !s.AnyPrivate("a") || s.AnyPrivate("b") {
 		t.Error("nil or foreign tenants have destinations")
 	}

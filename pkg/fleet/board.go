@@ -56,6 +56,7 @@ type entry struct {
 	status   health.Status
 	revision uint64 // in the bucket; 0: not there
 	probing  bool   // by this worker
+	guard    bool   // it is about a cause of dead letters
 	turn     bool   // by its turn at what is held, which goes on by itself
 }
 
@@ -98,6 +99,7 @@ const (
 type Admission struct {
 	Gate   Gate
 	Reason health.Reason // why it is not to be sent
+	Detail string        // more of it
 	// Host is the token of the host that is down as a whole, or "".
 	Host string
 }
@@ -144,7 +146,7 @@ func (b *Board) standing(to *destination.Destination) (*entry, Admission) {
 	}
 	switch about := own != nil && own.status.Blocked() && own.status.About(to.Revision()); {
 	case about && (down == nil || own.status.State != health.Open):
-		return own, Admission{Gate: Park, Reason: own.status.Reason}
+		return own, Admission{Gate: Park, Reason: own.status.Reason, Detail: own.status.Detail}
 	case down != nil:
 		return down, Admission{Gate: Park, Reason: down.status.Reason, Host: token}
 	}
@@ -179,7 +181,7 @@ func (b *Board) Count() map[health.State]int {
 	defer b.mu.RUnlock()
 	n := map[health.State]int{}
 	for _, e := range b.entries {
-		if e.host == "" {
+		if e.id != (destination.ID{}) {
 			n[e.status.State]++
 		}
 	}
@@ -220,8 +222,9 @@ func (b *Board) Token(to *destination.Destination) string { return b.token(to.En
 
 // Claim makes this worker the one that probes; false where another does, or
 // where it is not time, or NATS does not answer.
-func (b *Board) Claim(ctx context.Context, k Key) bool {
-	key := k.String()
+func (b *Board) Claim(ctx context.Context, k Key) bool { return b.claimKey(ctx, k.String()) }
+
+func (b *Board) claimKey(ctx context.Context, key string) bool {
 	b.mu.Lock()
 	e := b.entries[key]
 	now := time.Now()

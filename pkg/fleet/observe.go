@@ -7,6 +7,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/outcome"
 )
 
 // Observe takes what a request to a destination came to.
@@ -46,6 +47,7 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 // probe's count, unless one shows that the owner has to act.
 func (b *Board) observeBlocked(key string, own *entry, s health.Sample) {
 	switch {
+	case own.status.Reason == outcome.Guarded && !own.probing:
 	case s.Accepted > 0:
 		b.clear(key, own)
 	case own.status.State != health.Held && s.Failed && health.Classify(s.Cause) == health.Owner:
@@ -101,6 +103,9 @@ func (b *Board) adopt(e *entry, s health.Status) {
 	was := e.status
 	e.status = s
 	b.blocked.Add(one(s.Blocked()) - one(was.Blocked()))
+	if e.guard {
+		return
+	}
 	if b.params.Blocked != nil && s.Blocked() && !was.Blocked() {
 		b.params.Blocked(e.matches(b))
 	}

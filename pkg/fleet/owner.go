@@ -60,7 +60,7 @@ func (b *Board) Changed(now *destination.Set) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key, e := range b.entries {
-		if e.host != "" || !e.status.Blocked() {
+		if e.host != "" || e.guard || !e.status.Blocked() {
 			continue
 		}
 		to := now.Get(e.id)

@@ -115,6 +115,7 @@ func (b *Board) learn(from queue.Entry) {
 		return
 	}
 	e := b.entry(from.Key, id, token)
+	e.guard = strings.HasPrefix(from.Key, guardPrefix)
 	if from.Revision <= e.revision {
 		return
 	}
@@ -131,6 +132,9 @@ func (b *Board) learn(from queue.Entry) {
 func parseKey(key string) (id destination.ID, token string) {
 	if token, ok := strings.CutPrefix(key, hostPrefix); ok {
 		return destination.ID{}, token
+	}
+	if strings.HasPrefix(key, guardPrefix) {
+		return id, ""
 	}
 	id.Tenant, id.Name, _ = strings.Cut(key, ".")
 	return id, ""

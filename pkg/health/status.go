@@ -13,6 +13,8 @@ type Status struct {
 	// Reason is why: the cause of the failure, or the owner's wish.
 	Reason Reason `json:"reason,omitempty"`
 	Code   int    `json:"status,omitempty"` // HTTP, of the failure
+	// Detail is what the poison guard has found: the cause of the letters.
+	Detail string `json:"detail,omitempty"`
 	// Revision of the destination that this is about; with another it says
 	// nothing, and so a change of configuration resumes at once.
 	Revision string    `json:"revision,omitempty"`
@@ -39,6 +41,10 @@ const (
 	MaxGap      = 60 * time.Second
 	// Steady is how long success has to last for the gap to fall back.
 	Steady = 60 * time.Second
+	// GuardGap is between two tries of what the poison guard holds.
+	GuardGap = time.Minute
+	// GuardPardon is how long the guard stays off after an operator's release.
+	GuardPardon = time.Hour
 )
 
 // Blocked reports whether events are to be held rather than sent.
@@ -53,8 +59,22 @@ func (s Status) About(revision string) bool { return s.Revision == "" || s.Revis
 // before.
 func (s Status) NextProbe() time.Time { return later(s.LastProbe.Add(s.Gap), s.NotBefore) }
 
+// Pardoned reports whether an operator has released the poison guard, and it
+// is not to trip again yet.
+func (s Status) Pardoned(now time.Time) bool {
+	return s.State == Healthy && s.Reason == outcome.Guarded && now.Before(s.NotBefore)
+}
+
+// Pardon is the status that an operator's release leaves.
+func Pardon(now time.Time) Status {
+	return Status{State: Healthy, Reason: outcome.Guarded, NotBefore: now.Add(GuardPardon)}
+}
+
 // FreshProbe is when a fresh event is the next probe. jitter is within [0, 1).
 func (s Status) FreshProbe(jitter float64) time.Time {
+	if s.Reason == outcome.Guarded {
+		return s.NextProbe()
+	}
 	wait := FreshGapMin + time.Duration(jitter*float64(FreshGapMax-FreshGapMin))
 	return later(s.LastProbe.Add(wait), s.NotBefore)
 }
@@ -68,7 +88,7 @@ func (s Status) Probing(now time.Time, limit time.Duration) Status {
 // Probed is the status after a failed probe. Of a held event the gap grows.
 func (s Status) Probed(now time.Time, p Probe) Status {
 	s.NotBefore = now.Add(p.Sample.RetryAfter)
-	if p.Held {
+	if p.Held && s.Reason != outcome.Guarded {
 		s.Gap = min(max(s.Gap, FirstGap)*2, MaxGap)
 	}
 	if state := stateFor(Classify(p.Sample.Cause)); p.Sample.Failed && state != Healthy {

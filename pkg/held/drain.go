@@ -155,6 +155,30 @@ func (t turn) drained(ctx context.Context, source *queue.Source) (next, error) {
 	}
 }
 
+// deal hands all that is held to use, oldest first.
+func (t turn) deal(ctx context.Context, use func(context.Context, *queue.Delivery, func(bool))) (next, error) {
+	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
+	if err != nil {
+		return 0, err
+	}
+	f := newFlight()
+	defer func() { f.below(1) }()
+	for ctx.Err() == nil && !f.refused.Load() {
+		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
+			f.start()
+			use(ctx, d, f.done)
+		})
+		if err != nil {
+			return 0, err
+		}
+		f.below(1)
+		if n == 0 {
+			return t.drained(ctx, source)
+		}
+	}
+	return sleep(soon), nil
+}
+
 // buryAll makes dead letters of what is held, oldest first, while which says so
 // of its time.
 func (t turn) buryAll(ctx context.Context, reason outcome.DeadReason, which func(time.Time) bool) (next, error) {

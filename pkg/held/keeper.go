@@ -39,6 +39,9 @@ type Deliverer interface {
 	Probe(ctx context.Context, m queue.StoredMessage, p ProbeOf) bool
 	// Bury makes a held branch a dead letter, and then calls done.
 	Bury(d *queue.Delivery, reason outcome.DeadReason, done func(taken bool))
+	// Reroute routes a record anew that was held before it could be, and then
+	// calls done.
+	Reroute(ctx context.Context, d *queue.Delivery, done func(taken bool))
 	// Move holds a branch that was held for its host for itself alone, and then
 	// calls done.
 	Move(d *queue.Delivery, to destination.ID, done func(taken bool))

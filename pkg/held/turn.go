@@ -114,6 +114,8 @@ func (t turn) take(ctx context.Context) (next, error) {
 	}
 	to := t.Registry.Current().Get(t.id)
 	switch {
+	case t.id.Name == queue.NoToken:
+		return t.deal(ctx, t.Deliverer.Reroute)
 	case to == nil:
 		return t.orphan(ctx)
 	case !to.Enabled:

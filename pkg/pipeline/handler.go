@@ -42,6 +42,17 @@ type Health interface {
 	Standing(*destination.Destination) fleet.Admission
 	Claim(context.Context, fleet.Key) bool
 	Probed(k fleet.Key, p health.Probe, answered bool)
+	Guard
+}
+
+// Guard is the poison guard, which the fleet shares. What it is on for is not
+// buried.
+type Guard interface {
+	Guarded(cause string) bool
+	GuardCause(cause string) bool
+	GuardDestination(to *destination.Destination, cause string) bool
+	GuardTry(ctx context.Context, cause string) bool
+	GuardTried(cause string, passed bool)
 }
 
 // Params of a handler; all but Logger are required.
@@ -63,6 +74,7 @@ type Params struct {
 type Handler struct {
 	Params
 	keep  keeper
+	guard guards
 	alone quarantine
 	done  doneBranches
 }
@@ -93,16 +105,17 @@ func (h *Handler) handle(j *job) {
 	m := j.message
 	r, err := decode(m)
 	if err != nil {
-		h.bury(j, h.unreadable(j, err))
+		h.reject(j, h.unreadable(j, err))
 		return
 	}
 	j.recordID = r.ID
 	h.count(r)
 	destinations := h.Registry.Current().Of(r.Tenant)
 	if len(destinations) == 0 {
-		h.bury(j, j.letter(outcome.NoDestination, m.Data))
+		h.reject(j, j.letter(outcome.NoDestination, m.Data))
 		return
 	}
+	h.guard.passed(r.Tenant, "")
 	decisions := routing.Route(r, destinations)
 	j.expect(len(decisions))
 	for _, d := range decisions {
@@ -154,10 +167,11 @@ func (h *Handler) delivered(j *job, to *destination.Destination, result delivery
 	case delivery.Delivered:
 		h.Metrics.Outcomes.WithLabelValues(string(outcome.Delivered)).Inc()
 		telemetry.Seconds(h.Metrics.Delay, j.message.Time)
+		h.guard.passed(to.Tenant, to.Name)
 		h.done.add(j, to.Name)
 		j.finish(branchDone)
 	case delivery.Buried:
-		h.bury(j, h.undeliverable(j, to, result))
+		h.condemn(j, to, result)
 	case delivery.Undelivered:
 		a := h.Health.Standing(to)
 		if a.Gate == fleet.Pass {

@@ -2,12 +2,10 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/delivery"
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/envelope"
@@ -63,19 +61,45 @@ func (k *Keeper) Deliver(d *queue.Delivery, to *destination.Destination, done fu
 		b.end(queue.Again(wait), true)
 		return
 	}
+	cause := b.guarded()
+	if on := k.Health.Guarded(cause); on && !k.Health.GuardTry(k.keep.base, cause) {
+		b.end(queue.Again(poisonPause), true)
+		return
+	}
 	k.send(b, to, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Background: true}, func(result delivery.Result) {
+		if cause != "" {
+			k.Health.GuardTried(cause, result.End == delivery.Delivered)
+		}
 		k.landed(b, to, result)
 	})
+}
+
+// guarded is the cause that the guard holds the branch for, or "".
+func (b *branch) guarded() string {
+	if b.e.Reason != string(outcome.Guarded) {
+		return ""
+	}
+	return b.e.Detail
 }
 
 // landed takes over what became of a held branch.
 func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.Result) {
 	switch result.End {
 	case delivery.Delivered:
+		k.guard.passed(to.Tenant, to.Name)
 		k.ended(b, outcome.Delivered)
 		b.end(queue.Ack(), true)
 	case delivery.Buried:
-		k.buryHeld(b, to, outcome.DeadReasonFor(result.Verdict.Cause), result)
+		f := fateOf(to, result)
+		switch {
+		case !k.spares(f, to):
+			k.buryHeld(b, to, outcome.DeadReasonFor(result.Verdict.Cause), result)
+		case b.guarded() == f.Cause:
+			b.end(queue.Again(poisonPause), true)
+		default:
+			note(b.e, privacy.RulesOf(to), result)
+			k.again(b, outcome.Guarded, f.Cause)
+		}
 	case delivery.Undelivered:
 		if result.Failures > 0 {
 			k.suspect(b, to, result)
@@ -95,7 +119,13 @@ func (k *Keeper) suspect(b *branch, to *destination.Destination, result delivery
 		k.buryHeld(b, to, outcome.Poison, delivery.Result{Verdict: result.Verdict})
 		return
 	}
-	b.e.Reason = string(result.Verdict.Cause)
+	k.again(b, outcome.HoldReason(result.Verdict.Cause), b.e.Detail)
+}
+
+// again holds a branch anew, behind all that is held: what has become known of
+// it goes with it.
+func (k *Keeper) again(b *branch, reason outcome.HoldReason, detail string) {
+	b.e.Reason, b.e.Detail = string(reason), detail
 	k.hold(held.Branch{To: b.to, From: b.from, Envelope: *b.e}, func(end outcome.End, err error) {
 		if err != nil {
 			b.end(queue.HandBack(), false)
@@ -124,16 +154,7 @@ func (k *Keeper) Move(d *queue.Delivery, to destination.ID, done func(bool)) {
 	if !ok {
 		return
 	}
-	k.hold(held.Branch{To: to, From: b.from, Envelope: *b.e}, func(end outcome.End, err error) {
-		if err != nil {
-			b.end(queue.HandBack(), false)
-			return
-		}
-		if end != outcome.Held {
-			k.ended(b, end)
-		}
-		b.end(queue.Ack(), true)
-	})
+	k.again(b, outcome.HoldReason(b.e.Reason), b.e.Detail)
 }
 
 // Probe implements held.Deliverer.
@@ -158,7 +179,7 @@ func (k *Keeper) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeO
 	}}
 	alive := false
 	k.send(b, p.To, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Probe: true}, func(result delivery.Result) {
-		alive = answered(result)
+		alive = k.answered(p.To, result)
 		k.Health.Probed(key, sampleOf(result, true), alive)
 		if result.End == delivery.Undelivered {
 			result.Failures = 0 // it proves nothing against the record
@@ -217,10 +238,7 @@ func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Ite
 }
 
 func (k *Keeper) unreadableHeld(b *branch, err error) {
-	b.e.Detail = err.Error()
-	if malformed, ok := errors.AsType[*record.Malformed](err); ok {
-		b.e.Field, b.e.Detail = malformed.Field, malformed.Problem
-	}
+	describe(b.e, err)
 	k.letter(b, outcome.Malformed)
 }
 
@@ -237,8 +255,7 @@ func (k *Keeper) buryHeld(b *branch, to *destination.Destination, reason outcome
 
 func (k *Keeper) letter(b *branch, reason outcome.DeadReason) {
 	b.e.Worker = k.Worker
-	l := deadletter.Letter{Tenant: b.to.Tenant, Destination: b.to.Name, Reason: reason, Envelope: *b.e, From: b.from}
-	k.keep.until(k.writing(l, func(err error) {
+	k.keep.until(k.writing(letterFor(b, reason), func(err error) {
 		if err != nil {
 			b.end(queue.HandBack(), false)
 			return

@@ -29,6 +29,9 @@ func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission,
 		note(&e, rules, result)
 	}
 	e.Reason = string(why.Reason)
+	if why.Detail != "" {
+		e.Detail = why.Detail
+	}
 	j.store(&e, rules)
 	b := held.Branch{To: to.ID, Host: why.Host, From: j.source, Envelope: e}
 	h.hold(b, func(end outcome.End, err error) {
@@ -88,7 +91,7 @@ func (h *Handler) probe(j *job, r *record.Record, to *destination.Destination, a
 		h.Deliverer.Submit(&delivery.Item{
 			To: to, Event: h.event(r, to), Deadline: j.received.Add(h.MainLaneMax), Probe: true,
 			Done: func(result delivery.Result) {
-				h.Health.Probed(key, sampleOf(result, false), answered(result))
+				h.Health.Probed(key, sampleOf(result, false), h.answered(to, result))
 				h.probed(j, to, a, result)
 			},
 		})
@@ -104,9 +107,17 @@ func (h *Handler) probed(j *job, to *destination.Destination, a fleet.Admission,
 	h.delivered(j, to, result)
 }
 
-// answered: the destination took the event, or refused this very one.
-func answered(result delivery.Result) bool {
-	return result.End == delivery.Delivered || result.End == delivery.Buried && result.Verdict.Status != 0
+// answered: the destination took the event, or refused this very one, unless
+// that is what the guard holds it for.
+func (h *Handler) answered(to *destination.Destination, result delivery.Result) bool {
+	switch result.End {
+	case delivery.Delivered:
+		return true
+	case delivery.Buried:
+		return result.Verdict.Status != 0 && h.Health.Standing(to).Reason != outcome.Guarded
+	case delivery.Undelivered, delivery.Interrupted:
+	}
+	return false
 }
 
 func sampleOf(result delivery.Result, ofHeld bool) health.Probe {

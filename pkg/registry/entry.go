@@ -100,7 +100,7 @@ func (e *entryReader) member(d *destination.Destination, keys *keySources, key s
 	case "max_rate":
 		e.decode(key, v, &d.MaxRate, "a number of events per second")
 	case "max_concurrency":
-		e.decode(key, v, &d.MaxConcurrency, "a number of requests")
+		d.MaxConcurrency = e.count(key, v, "a number of requests")
 	case "hold_max":
 		d.HoldMax = e.duration(key, v)
 	case "api_keys":
@@ -162,6 +162,16 @@ func (e *entryReader) decode(key string, v *yaml.Node, into any, want string) {
 		// yaml's own error repeats the value.
 		e.fail(v, "%s: not %s", key, want)
 	}
+}
+
+// count reads a whole number; yaml itself would cut a fraction off.
+func (e *entryReader) count(key string, v *yaml.Node, want string) (n int) {
+	if v.Tag != "!!int" {
+		e.fail(v, "%s: not %s", key, want)
+		return 0
+	}
+	e.decode(key, v, &n, want)
+	return n
 }
 
 // duration reads a time: Go's form, or days, as in 3d.

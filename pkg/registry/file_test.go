@@ -40,6 +40,19 @@ func TestADestinationHasItsDefaults(t *testing.T) {
 	}
 }
 
+func TestLimitsAreRead(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{"90m": 90 * time.Minute, "72h": 72 * time.Hour, "3d": 72 * time.Hour, "1h30m": 90 * time.Minute} {
+		got, err := load(t, "destinations:\n- {tenant: acme, api_key: phc_a, max_rate: 0.5, max_concurrency: 4, hold_max: "+text+"}\n")
+		if err != nil || len(got.Problems) > 0 || len(got.Destinations) != 1 {
+			t.Fatalf("%s: %v %+v", text, err, got)
+		}
+		if d := got.Destinations[0]; d.MaxRate != 0.5 || d.MaxConcurrency != 4 || d.HoldMax != want {
+			t.Errorf("%s: got %+v", text, d)
+		}
+	}
+}
+
 func TestAProblemCondemnsItsEntryAloneAndIsLocated(t *testing.T) {
 	t.Parallel()
 	for entry, want := range map[string]string{
@@ -65,6 +78,15 @@ func TestAProblemCondemnsItsEntryAloneAndIsLocated(t *testing.T) {
 		"tenant: a\n  api_key: phc_a\n  api_keys: {inclde: [x]}":              ":6: api_keys.inclde: unknown key",
 		"tenant: a\n  api_key: phc_a\n  api_keys: {include: {}}":              ":6: api_keys.include: not a list",
 		"tenant: a\n  tenant: b\n  api_key: phc_a":                            ":5: tenant: given twice",
+		"tenant: a\n  api_key: phc_a\n  max_rate: -1":                         ":6: max_rate:",
+		"tenant: a\n  api_key: phc_a\n  max_rate: SECRET":                     ":6: max_rate: not a number of events",
+		"tenant: a\n  api_key: phc_a\n  max_concurrency: 1.5":                 ":6: max_concurrency: not a number",
+		"tenant: a\n  api_key: phc_a\n  hold_max: 30s":                        ":6: hold_max: 30s is less than 1m0s",
+		"tenant: a\n  api_key: phc_a\n  hold_max: 3":                          ":6: hold_max: not a time",
+		"tenant: a\n  api_key: phc_a\n  hold_max: 1000000d":                   ":6: hold_max: not a time",
+		"tenant: a\n  api_key: phc_a\n  hold_max: -3d":                        ":6: hold_max: not a time",
+		"tenant: a\n  api_key: phc_a\n  hold_max: {}":                         ":6: hold_max: not a time",
+		"tenant: a\n  api_key: phc_a\n  hold_max:":                            ":6: hold_max: not a time",
 		"just a string": ":4: destination: not a mapping",
 		"tenant: good\n  name: one\n  api_key: phc_b": ":4: name: tenant \"good\" has a destination \"one\" already",
 	} {
@@ -164,6 +186,14 @@ func TestAChangeIsInForceSoonAndABrokenOneIsNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	type change struct{ old, new int }
+	changes := make(chan change, 10)
+	files.OnChange(func(old, new *destination.Set) {
+		if new != files.Current() {
+			t.Error("told before the new snapshot was in force")
+		}
+		changes <- change{old.Len(), new.Len()}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); files.Watch(ctx) }()
@@ -185,4 +215,12 @@ func TestAChangeIsInForceSoonAndABrokenOneIsNot(t *testing.T) {
 	}
 	write(t, file, "destinations: [{tenant: c, api_key: phc_c}]")
 	await(t, "the mended file", func() bool { return len(files.Current().Of("c")) == 1 })
+	for _, want := range []change{{1, 2}, {2, 1}} {
+		if got := <-changes; got != want {
+			t.Errorf("told of %+v, want %+v", got, want)
+		}
+	}
+	if len(changes) > 0 {
+		t.Errorf("told of %d more: what is not in force is no change", len(changes))
+	}
 }

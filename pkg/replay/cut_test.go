@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
-	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/replay"
 )
@@ -27,10 +26,10 @@ func TestAJobThatIsCutAnywhereLosesNothingAndSendsNothingTwice(t *testing.T) {
 		dest       string
 		held, dead []string
 	}{
-		"back to their own": {held: lines("main g", 1, letters), dest: "main"},
-		"routed anew":       {held: append(lines("main g", 1, letters), lines("other g", 1, letters)...)},
-		"copied to another": {to: "other", held: lines("other g", 1, letters), dest: "main", dead: lines("main g", 1, letters)},
-		"moved to another":  {to: "other", move: true, held: lines("other g", 1, letters), dest: "main"},
+		"back to their own": {held: lines("main g", letters), dest: "main"},
+		"routed anew":       {held: append(lines("main g", letters), lines("other g", letters)...)},
+		"copied to another": {to: "other", held: lines("other g", letters), dest: "main", dead: lines("main g", letters)},
+		"moved to another":  {to: "other", move: true, held: lines("other g", letters), dest: "main"},
 	} {
 		all := newWorld(t)
 		for i, step := range []string{
@@ -42,7 +41,7 @@ func TestAJobThatIsCutAnywhereLosesNothingAndSendsNothingTwice(t *testing.T) {
 				spec := replay.Spec{Filter: deadletter.Filter{Tenant: w.tenant}, To: tt.to, Move: tt.move}
 				t.Run(fmt.Sprintf("%s, cut %s, the %d.", name, step, n), func(t *testing.T) {
 					t.Parallel()
-					w.buryMany(t, letters, tt.dest, outcome.Dropped)
+					w.buryMany(t, letters, tt.dest)
 					both := knowing(w.to(nil, "main", "other"))
 					ctx, mortal := w.die(t, step, n, both)
 					job, err := mortal.Start(ctx, spec)
@@ -100,7 +99,7 @@ func TestOutsideTheDuplicateWindowOnlyTheCrashWindowIsSentTwice(t *testing.T) {
 	t.Parallel()
 	const letters = 500
 	w := newWorld(t)
-	w.buryMany(t, letters, "main", outcome.Dropped)
+	w.buryMany(t, letters, "main")
 	both := w.to(nil, "main", "other")
 	spec := replay.Spec{Filter: deadletter.Filter{Tenant: "acme"}, To: "other"}
 	ctx, mortal := w.die(t, "after publish", 300, knowing(both))

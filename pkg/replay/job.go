@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
@@ -96,6 +97,14 @@ func (t Tally) skipped() (n uint64) {
 		n += count
 	}
 	return n
+}
+
+// copy is one that can be added to, whatever becomes of t.
+func (t Tally) copy() Tally {
+	if t.Skipped = maps.Clone(t.Skipped); t.Skipped == nil {
+		t.Skipped = map[Reason]uint64{}
+	}
+	return t
 }
 
 // Job is a replay as it is kept in the bucket.

@@ -204,14 +204,8 @@ type run struct {
 }
 
 func newRun(r *Runner, s *session, working context.Context) *run {
-	tally := s.job.Tally
-	skipped := make(map[Reason]uint64, len(tally.Skipped))
-	for reason, n := range tally.Skipped {
-		skipped[reason] = n
-	}
-	tally.Skipped = skipped
 	return &run{
-		Runner: r, session: s, working: working, spec: s.job.Spec, tally: tally,
+		Runner: r, session: s, working: working, spec: s.job.Spec, tally: s.job.Tally.copy(),
 		quota: newQuota(r.Held, half(r.HeldQuota), r.Poll), pace: pace{rate: s.job.Rate, look: min(time.Second, r.Jobs.lease/4)}, notices: notices{say: r.Notice},
 		total: s.job.Total,
 	}
@@ -331,12 +325,7 @@ func (r *run) waiting(ctx context.Context, why error) (State, error) {
 func (r *run) keep() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	tally := r.tally
-	tally.Skipped = make(map[Reason]uint64, len(r.tally.Skipped))
-	for reason, n := range r.tally.Skipped {
-		tally.Skipped[reason] = n
-	}
-	r.session.job.Tally = tally
+	r.session.job.Tally = r.tally.copy()
 }
 
 // count changes the tally and tells how far the job is.

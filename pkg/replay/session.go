@@ -89,26 +89,25 @@ func (s *session) write(ctx context.Context) error {
 	return err
 }
 
-// merge takes over what others may change in a running job: its wish.
+// merge takes over what others may change in a running job: its wish; and its
+// state, where they took a runner that was slow for one that is gone.
 func (s *session) merge(ctx context.Context) error {
 	stored, revision, err := s.jobs.load(ctx, s.job.ID)
 	switch {
-	case errors.Is(err, ErrNoJob), err == nil && !s.owns(&stored):
+	case errors.Is(err, ErrNoJob), err == nil && stored.Runner != s.job.Runner:
 		return fmt.Errorf("job %s: %w", s.job.ID, ErrTaken)
 	case err != nil:
 		return err
+	case s.job.State != Running: // it ends here, whatever is wished
+	case stored.State == Running:
+		s.job.Wish = stored.Wish
+	case stored.State == Cancelled:
+		s.job.State, s.job.Wish = Cancelled, Cancel
+	default:
+		s.job.State, s.job.Wish = Paused, Pause
 	}
 	s.revision = revision
-	if s.job.State == Running {
-		s.job.Wish = stored.Wish
-	}
 	return nil
-}
-
-// owns reports whether what is stored is this runner's own: what it wrote last,
-// or an end whose answer was lost.
-func (s *session) owns(stored *Job) bool {
-	return stored.Runner == s.job.Runner && (stored.State == Running || stored.State == s.job.State)
 }
 
 // end writes the job's last state here and lets others at its letters.
