@@ -42,7 +42,8 @@ type worker struct {
 	EgressAllow  []string `placeholder:"CIDR" help:"Networks of destinations that are not public, comma separated; plain http is allowed to these alone."`
 
 	Window         config.Size   `default:"64MiB" help:"What is in hand at most, in bytes."`
-	MainLaneMax    time.Duration `default:"15s" help:"How long a record may be tried before it is given back."`
+	MainLaneMax    time.Duration `default:"15s" help:"How long a record may be tried before it is held: written to the held stream, from where it comes back."`
+	HoldMax        time.Duration `default:"72h" help:"How long a branch is held before it is dead-lettered as expired, where its destination has no hold_max."`
 	RequestTimeout time.Duration `default:"10s" help:"Time of one request to a destination."`
 	DrainTimeout   time.Duration `default:"20s" help:"Time to finish what is in hand when told to stop; what is left is handed to other workers."`
 	Name           string        `placeholder:"NAME" help:"This worker's name in logs and dead letters; default host and process id."`
@@ -60,7 +61,7 @@ func (w *worker) Run(ctx context.Context, system *config.System, sources *config
 	}
 	c := app.WorkerConfig{
 		NATS: nats, Destinations: w.Destinations, Listen: w.Listen, EgressAllow: allow,
-		Window: int64(w.Window), MainLaneMax: w.MainLaneMax, RequestTimeout: w.RequestTimeout,
+		Window: int64(w.Window), MainLaneMax: w.MainLaneMax, HoldMax: w.HoldMax, RequestTimeout: w.RequestTimeout,
 		DrainTimeout: w.DrainTimeout, Name: w.Name, Version: app.Version,
 		Logger: config.NewLogger(w.Log, system.Stderr, config.IsTerminal(system.Stderr)),
 	}

@@ -222,15 +222,16 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 	if err != nil {
 		return err
 	}
+	quota := held.NewQuota(w.board.Workers, w.log)
 	letters := deadletter.NewWriter(w.conn, int(w.conn.NATS.MaxPayload()))
 	w.handler = pipeline.New(pipeline.Params{
 		Registry: w.files, Health: w.board, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics,
-		Parker: held.NewParker(w.conn, w.waker), Letters: letters,
+		Parker: held.NewParker(w.conn, w.waker, quota), Letters: letters,
 		Worker: c.Name, MainLaneMax: c.MainLaneMax, Logger: w.log,
 	})
 	w.keeper = held.NewKeeper(held.Params{
 		Conn: w.conn, Hand: w.consumer.Hand, Window: window.Part(c.Window * drainShare / 100),
-		Registry: w.files, Board: w.board, Deliverer: w.handler.HeldBranches(w.conn), Waker: w.waker,
+		Registry: w.files, Board: w.board, Deliverer: w.handler.HeldBranches(w.conn), Waker: w.waker, Quota: quota,
 		HoldMax: c.HoldMax, Logger: w.log,
 	})
 	w.gauges()

@@ -38,10 +38,14 @@ type Branch struct {
 type Parker struct {
 	conn  *queue.Conn
 	waker *Waker
+	quota *Quota
 }
 
-// NewParker makes a parker, whose destinations waker wakes.
-func NewParker(conn *queue.Conn, waker *Waker) *Parker { return &Parker{conn, waker} }
+// NewParker makes a parker, whose destinations waker wakes. A nil quota bounds
+// nothing.
+func NewParker(conn *queue.Conn, waker *Waker, quota *Quota) *Parker {
+	return &Parker{conn, waker, quota}
+}
 
 // Park stores a branch; only nil means that it is stored. Errors:
 // queue.ErrQueueFull where the destination's share is used up or the stream is
@@ -51,6 +55,11 @@ func (p *Parker) Park(ctx context.Context, b Branch) error {
 	e := b.Envelope
 	if !e.Fit(int(p.conn.NATS.MaxPayload())) {
 		return fmt.Errorf("holding: %w", queue.ErrTooLarge)
+	}
+	if p.quota != nil {
+		if err := p.quota.take(b.To.Tenant, len(e.Body)+envelope.MaxAdded/8); err != nil {
+			return fmt.Errorf("holding: %w", err)
+		}
 	}
 	subject, wakeup := queue.HeldSubject(b.To.Tenant, b.To.Name), queue.WakeupSubject(b.To.Tenant, b.To.Name)
 	if b.Host != "" {

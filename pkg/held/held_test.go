@@ -24,7 +24,7 @@ func TestWhatFitsIntoNoMessageIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	p := held.NewParker(c, held.NewWaker(c, nil))
+	p := held.NewParker(c, held.NewWaker(c, nil), nil)
 	var noise strings.Builder
 	for x := uint32(1); noise.Len() < 256<<10; x = x*1664525 + 1013904223 {
 		noise.WriteByte(byte(x >> 24))

@@ -62,6 +62,7 @@ type Params struct {
 	Board     Board
 	Deliverer Deliverer
 	Waker     *Waker
+	Quota     *Quota // told by each sweep; nil: none
 	// HoldMax is how long a branch is held where its destination does not say;
 	// default 72 h.
 	HoldMax time.Duration

@@ -35,14 +35,15 @@ func (k *Keeper) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := map[string]bool{}
+	want, byTenant := map[string]bool{}, map[string]uint64{}
 	for _, stream := range []string{queue.StreamHeld, queue.StreamHeldHosts} {
 		held, err := k.Conn.CountBySubject(ctx, stream, ">")
 		if err != nil {
 			return err
 		}
-		for subject := range held {
+		for subject, n := range held {
 			host, tenant, name, ok := queue.ParseHeldSubject(subject)
+			byTenant[tenant] += n
 			switch {
 			case !ok:
 			case host != "":
@@ -57,5 +58,13 @@ func (k *Keeper) sweep(ctx context.Context) error {
 			k.Waker.Wake(subject)
 		}
 	}
+	if k.Quota == nil {
+		return nil
+	}
+	size, err := k.Conn.StreamSize(ctx, queue.StreamHeld)
+	if err != nil {
+		return err
+	}
+	k.Quota.swept(size.Limit, byTenant, size.Usual())
 	return nil
 }

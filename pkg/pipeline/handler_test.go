@@ -128,7 +128,7 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 	go func() { defer close(woken); waker.Run(waking) }()
 	w.board = fleet.New(fleet.Params{Conn: conn, Worker: "w1"})
 	handler := pipeline.New(pipeline.Params{
-		Health: w.board, Parker: held.NewParker(conn, waker),
+		Health: w.board, Parker: held.NewParker(conn, waker, nil),
 		Registry: registry{destination.NewSet(destinations)}, Deliverer: dispatcher, Settler: consumer, Worker: "w1",
 		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, "test"),
 		MainLaneMax: 300 * time.Millisecond,

@@ -141,6 +141,31 @@ func (c *Conn) HeldCount(ctx context.Context, subject string) (uint64, error) {
 	return n, nil
 }
 
+// StreamSize is how much a stream holds, and may hold in bytes; a Limit below
+// 1 is none.
+type StreamSize struct {
+	Messages, Bytes uint64
+	Limit           int64
+}
+
+// Usual is the size of a message, in bytes; 0 where there is none.
+func (s StreamSize) Usual() float64 {
+	if s.Messages == 0 {
+		return 0
+	}
+	return float64(s.Bytes) / float64(s.Messages)
+}
+
+// StreamSize asks how much a stream holds.
+func (c *Conn) StreamSize(ctx context.Context, stream string) (StreamSize, error) {
+	s, err := c.JS.Stream(ctx, stream)
+	if err != nil {
+		return StreamSize{}, asked("stream "+stream, err)
+	}
+	info := s.CachedInfo()
+	return StreamSize{Messages: info.State.Msgs, Bytes: info.State.Bytes, Limit: info.Config.MaxBytes}, nil
+}
+
 // Oldest reads the oldest message of a held subject, Newest the newest, without
 // consuming it. The error is ErrNoMessage where there is none.
 func (c *Conn) Oldest(ctx context.Context, subject string) (StoredMessage, error) {

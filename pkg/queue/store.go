@@ -30,6 +30,9 @@ func (c *Conn) Store(ctx context.Context, stream string) (*Store, error) {
 // Get reads one message by its sequence; ErrNoMessage where there is none.
 func (s *Store) Get(ctx context.Context, sequence uint64) (StoredMessage, error) {
 	return s.message(fmt.Sprintf("message %d", sequence), func() (*jetstream.RawStreamMsg, error) {
+		if sequence == 0 { // the server takes it for no question
+			return nil, jetstream.ErrMsgNotFound
+		}
 		return s.stream.GetMsg(ctx, sequence)
 	})
 }
