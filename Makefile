@@ -9,10 +9,10 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz bench build golden clean
+.PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use
 
@@ -42,8 +42,23 @@ fuzz: ## Each fuzz target for FUZZTIME (default 15s), decoder and mapper for a m
 	  done; \
 	done
 
+# A run publishes at 400 records a second, breaks whatever can break around
+# the workers, and asks of every acknowledged record where it is: docs/chaos.md.
+chaos: ## Break everything, account for every record: SEED=, RUNS=, DURATION=
+	$(GO) run ./test/chaos -append docs/chaos.md -seed $(or $(SEED),0) -runs $(or $(RUNS),1) -duration $(or $(DURATION),60s) $(CHAOS)
+
+chaos-short: ## The same with regression seeds, within two minutes
+	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 25s -budget 110s
+
+chaos-seeds: ## The same with every regression seed, a minute of faults each
+	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 60s
+
 bench: ## Benchmarks, each beside its floor
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+BAR ?= all
+bars: ## Measure the bars: BAR=tenant-hang for one, ARGS=--quick to try out (docs/bars.md)
+	$(GO) run ./test/bars $(BAR) $(ARGS)
 
 golden: ## Write the golden files anew
 	$(GO) test ./pkg/mapping ./pkg/queue ./cmd/... -update

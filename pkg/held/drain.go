@@ -115,7 +115,7 @@ func (t turn) drain(ctx context.Context, find func(destination.ID) *destination.
 // dispatch sends one pulled branch on its way.
 func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight, find func(destination.ID) *destination.Destination) {
 	if ctx.Err() != nil || f.refused.Load() && t.host == "" {
-		t.Hand.Settle(d, queue.HandBack())
+		t.Hand.Settle(d, queue.Again(backSoon))
 		return
 	}
 	_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
@@ -126,7 +126,7 @@ func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight, find f
 	case to == nil && t.host != "":
 		t.Deliverer.Move(d, id, f.done)
 	case to == nil:
-		t.Hand.Settle(d, queue.HandBack())
+		t.Hand.Settle(d, queue.Again(backSoon))
 		f.done(false)
 	case time.Since(d.Time) >= t.holdMax(to):
 		t.Deliverer.Bury(d, outcome.Expired, f.done)
@@ -193,7 +193,7 @@ func (t turn) buryAll(ctx context.Context, reason outcome.DeadReason, which func
 		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
 			if !which(d.Time) || ctx.Err() != nil {
 				young = true
-				t.Hand.Settle(d, queue.HandBack())
+				t.Hand.Settle(d, queue.Again(backSoon))
 				return
 			}
 			f.start()

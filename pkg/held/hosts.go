@@ -71,7 +71,7 @@ func (t turn) moveOn(ctx context.Context) error {
 		_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
 		id := destination.ID{Tenant: tenant, Name: name}
 		if to := t.Registry.Current().Get(id); to != nil && !to.Paused && to.Enabled {
-			t.Hand.Settle(d, queue.HandBack())
+			t.Hand.Settle(d, queue.Again(backSoon))
 			return
 		}
 		f.start()

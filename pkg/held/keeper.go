@@ -96,6 +96,9 @@ const (
 	// drainsMost bounds the drains of one worker, however few it shares with.
 	drainsMost = 16
 	pullWait   = 2 * time.Second
+	// backSoon is when a branch that can't go now comes back to its drain. Not
+	// at once: the pull that has brought it may be open still.
+	backSoon = time.Second
 )
 
 // NewKeeper makes a keeper; Run takes turns.
@@ -152,7 +155,12 @@ func (k *Keeper) pull(ctx context.Context, turns *sync.WaitGroup) error {
 			return nil
 		}
 		used := 0
+		var late []*queue.Delivery // handed back after the pull, or they would come straight back
 		_, err := source.Pull(ctx, free, pullWait, func(d *queue.Delivery) {
+			if ctx.Err() != nil {
+				late = append(late, d)
+				return
+			}
 			used++
 			turns.Go(func() {
 				defer func() { <-k.slots }()
@@ -161,6 +169,9 @@ func (k *Keeper) pull(ctx context.Context, turns *sync.WaitGroup) error {
 		})
 		for range free - used {
 			<-k.slots
+		}
+		for _, d := range late {
+			k.Hand.Settle(d, queue.HandBack())
 		}
 		if err != nil {
 			return err

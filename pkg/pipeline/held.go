@@ -24,6 +24,9 @@ const (
 	poisonFailures = 10
 	poisonSpan     = 10 * time.Minute
 	poisonPause    = time.Minute
+	// backSoon is when a branch that was not taken comes back to its drain. Not
+	// at once: the pull that has brought it may be open still.
+	backSoon = time.Second
 )
 
 // Remover deletes a message that was read without being consumed.
@@ -105,9 +108,9 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 			k.suspect(b, to, result)
 			return
 		}
-		b.end(queue.HandBack(), false)
+		b.end(queue.Again(backSoon), false)
 	case delivery.Interrupted:
-		b.end(queue.HandBack(), false)
+		b.end(queue.Again(backSoon), false)
 	}
 }
 
@@ -128,7 +131,7 @@ func (k *Keeper) again(b *branch, reason outcome.HoldReason, detail string) {
 	b.e.Reason, b.e.Detail = string(reason), detail
 	k.hold(held.Branch{To: b.to, From: b.from, Envelope: *b.e}, func(end outcome.End, err error) {
 		if err != nil {
-			b.end(queue.HandBack(), false)
+			b.end(queue.Again(backSoon), false)
 			return
 		}
 		if end != outcome.Held {
@@ -257,7 +260,7 @@ func (k *Keeper) letter(b *branch, reason outcome.DeadReason) {
 	b.e.Worker = k.Worker
 	k.keep.until(k.writing(letterFor(b, reason), func(err error) {
 		if err != nil {
-			b.end(queue.HandBack(), false)
+			b.end(queue.Again(backSoon), false)
 			return
 		}
 		k.ended(b, outcome.DeadLettered)

@@ -84,7 +84,7 @@ func (k *Keeper) rerouted(b *branch, r *record.Record, raw []byte) {
 		switch {
 		case left.Add(-1) > 0:
 		case failed.Load():
-			b.end(queue.HandBack(), false)
+			b.end(queue.Again(backSoon), false)
 		default:
 			b.end(queue.Ack(), true)
 		}

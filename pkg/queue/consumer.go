@@ -53,6 +53,7 @@ type Consumer struct {
 	config ConsumerConfig
 	log    *zap.Logger
 	ready  atomic.Bool
+	late   []*Delivery // came after the stop; guarded by Hand.mu
 }
 
 // NewConsumer makes a consumer; Run starts it.
@@ -92,6 +93,13 @@ func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
 		fetchers.Go(func() { c.fetchAll(ctx, consumer, handle) })
 	}
 	fetchers.Wait()
+	c.mu.Lock()
+	late := c.late
+	c.late = nil
+	c.mu.Unlock()
+	for _, d := range late {
+		c.Settle(d, HandBack())
+	}
 	return nil
 }
 
@@ -165,7 +173,8 @@ func (c *Consumer) await(ctx context.Context) bool {
 // fetch pulls once and hands on what comes. It owns room, and passes on to each
 // message what that takes; the rest goes back. The pull is not cut short when
 // ctx ends: what the server has sent by then would wait for ack_wait. It is read
-// to its end, and what comes is handed back.
+// to its end; what comes is handed back when no pull of ours is open, or it
+// would come straight back to us, again and again.
 func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, limit int, room int64, handle func(*Delivery)) error {
 	left := room
 	defer func() { c.window.release(left) }()
@@ -181,7 +190,9 @@ func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, limit
 		switch {
 		case d == nil:
 		case ctx.Err() != nil:
-			c.Settle(d, HandBack())
+			c.mu.Lock()
+			c.late = append(c.late, d)
+			c.mu.Unlock()
 		default:
 			handle(d)
 		}

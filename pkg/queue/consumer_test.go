@@ -77,6 +77,25 @@ func TestANakIsDeliveredAgain(t *testing.T) {
 	}
 }
 
+func TestWhatComesWhileStoppingIsHandedBackOnce(t *testing.T) {
+	t.Parallel()
+	c, _ := ready(t, embedded.Config{}, queue.DefaultParams())
+	w := work(t, c, queue.ConsumerConfig{})
+	eventually(t, "a pull", w.Ready)
+	w.end()
+	// The last pull is open still, and gets this.
+	publish(t, c, "acme", "1", []byte("{}"))
+	w.stop(t)
+	if s := w.Stats(); s.HandedBack != 1 {
+		t.Errorf("handed back %d times, want once", s.HandedBack)
+	}
+	next := work(t, c, queue.ConsumerConfig{})
+	if d := receive(t, next.got, "a delivery"); d.NumDelivered != 2 {
+		t.Errorf("delivered %d times, want 2: a record that comes often is taken for one that kills workers", d.NumDelivered)
+	}
+	next.stop(t)
+}
+
 func TestTheWindowBoundsWhatIsInHand(t *testing.T) {
 	t.Parallel()
 	const payload, count = 256 << 10, 36 // 9 MiB

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+func TestTheNamesAreThoseOfTheTopology(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		queue.StreamGenerations, queue.StreamHeld, queue.StreamHeldHosts, queue.StreamDead,
+		queue.ConsumerWorkers, queue.GenerationSubject("acme"),
+	}
+	got := []string{
+		streamGenerations, streamHeld, streamHeldHosts, streamDead,
+		consumerWorkers, generationSubject("acme"),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
