@@ -217,7 +217,7 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 		return err
 	}
 	w.consumer, err = queue.NewConsumer(queue.ConsumerConfig{
-		Conn: w.conn, Window: window, Hold: func() bool { return w.handler.Stuck() }, Logger: w.log,
+		Conn: w.conn, Window: window, Hold: func() bool { return w.handler.Stuck() || w.board.Ours() }, Logger: w.log,
 	})
 	if err != nil {
 		return err

@@ -43,6 +43,7 @@ type Board struct {
 
 	blocked  atomic.Int64 // entries that are blocked; none: no lock is taken
 	workers  atomic.Int64
+	ours     atomic.Int64 // when no destination could be reached last, in ns
 	dirty    dirtySet
 	caughtUp chan struct{}
 	once     sync.Once
@@ -64,7 +65,8 @@ type entry struct {
 type host struct {
 	endpoint string
 	accepted time.Time // when it last accepted anything
-	open     int       // its destinations that are open
+	reach    health.Endpoint
+	open     int // its destinations that are open
 }
 
 // New makes a board; Run shares it.

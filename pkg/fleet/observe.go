@@ -18,6 +18,9 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.host(token, to.Endpoint)
+	if b.isOurs(h, s, now) {
+		return
+	}
 	if s.Accepted > 0 {
 		h.accepted = now
 		if down := b.entries[hostKey(token)]; down != nil && down.status.Blocked() {
@@ -41,6 +44,38 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 	if health.HostDown(h.open, h.accepted, now) {
 		b.hostDown(token, h, next)
 	}
+}
+
+// isOurs notes whether an endpoint was reached, and reports a fault that is on
+// our side and so is charged to nobody.
+func (b *Board) isOurs(h *host, s health.Sample, now time.Time) bool {
+	if s.Status != 0 || s.Accepted > 0 {
+		h.reach.Answered = now
+		return false
+	}
+	if !s.Failed && !s.Stalled {
+		return false
+	}
+	h.reach.Unreached = now
+	all := make([]health.Endpoint, 0, len(b.hosts))
+	for _, h := range b.hosts {
+		all = append(all, h.reach)
+	}
+	if !health.Ours(now, all) {
+		return false
+	}
+	if now.Sub(time.Unix(0, b.ours.Swap(now.UnixNano()))) > time.Minute {
+		b.log.Error("no destination can be reached, whoever's it is: the fault is on our side. Nothing is fetched for now; look at network, DNS and egress rules")
+	}
+	return true
+}
+
+// Ours reports whether no destination could be reached just now, so that
+// nothing should be fetched. It lets go after a moment: what is fetched then
+// shows whether it is over.
+func (b *Board) Ours() bool {
+	const moment = 5 * time.Second
+	return time.Since(time.Unix(0, b.ours.Load())) < moment
 }
 
 // observeBlocked: anything accepted ends an outage. Of failures only the
