@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/admin"
@@ -14,43 +16,71 @@ import (
 )
 
 type deadCommand struct {
-	List deadList `cmd:"" help:"List dead letters, or count them by what they share."`
-	Show deadShow `cmd:"" help:"Show one dead letter with its record."`
+	List   deadList   `cmd:"" help:"List dead letters, or count them by what they share."`
+	Show   deadShow   `cmd:"" help:"Show one dead letter with its record."`
+	Export deadExport `cmd:"" help:"Write dead letters with their records, a line of JSON each."`
+	Drop   deadDrop   `cmd:"" help:"Delete dead letters for good."`
 }
 
 // deadFilter chooses letters.
 type deadFilter struct {
-	Tenant      string        `placeholder:"NAME" help:"Letters of this tenant."`
-	Destination string        `placeholder:"NAME" help:"Letters of this destination."`
-	Reason      string        `placeholder:"REASON" help:"Letters of this reason, such as malformed or dropped."`
-	RecordID    string        `placeholder:"ID" help:"Letters of this record."`
-	Text        string        `placeholder:"TEXT" help:"Letters whose detail holds this text."`
-	Since       time.Duration `placeholder:"AGE" help:"Letters no older than this, such as 24h."`
-	Until       time.Duration `placeholder:"AGE" help:"Letters older than this."`
+	Tenant      string `placeholder:"NAME" help:"Letters of this tenant; _ for those whose tenant could not be told."`
+	Destination string `placeholder:"NAME" help:"Letters of this destination; _ for those of no destination."`
+	Reason      string `placeholder:"REASON" help:"Letters of this reason, such as malformed or dropped."`
+	RecordID    string `placeholder:"ID" help:"Letters of this record."`
+	Text        string `placeholder:"TEXT" help:"Letters whose field or detail, with PostHog's last answer, holds this text."`
+	Since       string `placeholder:"AGE|TIME" help:"Letters buried since then: 90m, 24h, 7d or 2026-01-02T15:04:05Z."`
+	Until       string `placeholder:"AGE|TIME" help:"Letters buried before then."`
 }
 
 func (f deadFilter) filter() (deadletter.Filter, error) {
 	out := deadletter.Filter{Tenant: f.Tenant, Destination: f.Destination, Reason: f.Reason, RecordID: f.RecordID, Text: f.Text}
 	now := time.Now()
-	if f.Since > 0 {
-		out.Since = now.Add(-f.Since)
+	var errs []error
+	for flag, m := range map[string]struct {
+		text string
+		into *time.Time
+	}{"since": {f.Since, &out.Since}, "until": {f.Until, &out.Until}} {
+		t, err := moment(m.text, now)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+		}
+		*m.into = t
 	}
-	if f.Until > 0 {
-		out.Until = now.Add(-f.Until)
-	}
-	if err := out.Validate(); err != nil {
+	if err := errors.Join(append(errs, out.Validate())...); err != nil {
 		return out, &config.UsageError{Err: err}
 	}
 	return out, nil
+}
+
+// moment reads a time, or an age before now; "" is the zero time.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	age, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n float64
+		n, err = strconv.ParseFloat(days, 64)
+		age = time.Duration(n * float64(24*time.Hour))
+	}
+	if err != nil || age <= 0 {
+		return time.Time{}, fmt.Errorf("%q is neither an age such as 90m, 24h or 7d nor a time such as 2026-01-02T15:04:05Z", text)
+	}
+	return now.Add(-age), nil
 }
 
 type deadList struct {
 	NATS   config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
 	Filter deadFilter  `embed:""`
 
-	By    string `placeholder:"WHAT" enum:",tenant,destination,reason,cause" default:"" help:"Count by tenant, destination, reason or cause instead of listing."`
-	Limit int    `default:"100" help:"Letters that are listed at most; 0 for all."`
-	JSON  bool   `name:"json" help:"A line of JSON for each."`
+	By     string `placeholder:"WHAT" enum:",tenant,destination,reason,cause" default:"" help:"Count by tenant, destination, reason or cause instead of listing."`
+	Limit  int    `default:"100" help:"Lines at most; 0 for all."`
+	Oldest bool   `env:"-" help:"The oldest first, not the newest."`
+	JSON   bool   `name:"json" help:"A line of JSON for each."`
 }
 
 // Examples are shown in the help.
@@ -68,7 +98,7 @@ func (c *deadList) Run(ctx context.Context, system *config.System, sources *conf
 	}
 	return withLetters(ctx, c.NATS, sources, func(reader *deadletter.Reader) error {
 		return admin.ListDead(ctx, reader, admin.ListDeadParams{
-			Filter: filter, By: c.By, Limit: c.Limit, JSON: c.JSON, Out: system.Stdout,
+			Filter: filter, By: c.By, Limit: c.Limit, Oldest: c.Oldest, JSON: c.JSON, Out: system.Stdout,
 		})
 	})
 }
@@ -86,6 +116,9 @@ func (*deadShow) Examples() string { return "hogcast dead show 42" }
 func (c *deadShow) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
 	return withLetters(ctx, c.NATS, sources, func(reader *deadletter.Reader) error {
 		letter, err := reader.Get(ctx, c.Sequence)
+		if errors.Is(err, queue.ErrNoMessage) {
+			return fmt.Errorf("there is no letter %d: dropped, replayed, or older than is kept", c.Sequence)
+		}
 		if err != nil {
 			return err
 		}
@@ -93,14 +126,20 @@ func (c *deadShow) Run(ctx context.Context, system *config.System, sources *conf
 		if err != nil {
 			return err
 		}
-		enc := json.NewEncoder(system.Stdout)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(shown)
+		return indentedJSON(system.Stdout, shown)
 	})
 }
 
 func withLetters(ctx context.Context, n config.NATS, sources *config.Sources, use func(*deadletter.Reader) error) error {
+	return withConn(ctx, n, sources, func(conn *queue.Conn) error {
+		if err := use(deadletter.NewReader(conn)); err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		return nil
+	})
+}
+
+func withConn(ctx context.Context, n config.NATS, sources *config.Sources, use func(*queue.Conn) error) error {
 	nats, err := app.ConnectConfig(n, sources)
 	if err != nil {
 		return err
@@ -110,8 +149,5 @@ func withLetters(ctx context.Context, n config.NATS, sources *config.Sources, us
 		return err
 	}
 	defer conn.Close()
-	if err := use(deadletter.NewReader(conn)); err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	return nil
+	return use(conn)
 }

@@ -34,7 +34,10 @@ hogcast setup --nats-url nats://nats:4222 --replicas 3`,
 
 type cli struct {
 	Setup   setupCommand   `cmd:"" help:"Create or update streams, consumers and buckets in JetStream."`
-	Dead    deadCommand    `cmd:"" help:"Look at dead letters: what was not delivered, and why."`
+	Dead    deadCommand    `cmd:"" help:"Dead letters: what was not delivered, and why."`
+	Replay  replayCommand  `cmd:"" help:"Try dead letters again."`
+	Health  healthCommand  `cmd:"" help:"Show the destinations that are not healthy, why, and what is held for them."`
+	Guard   guardCommand   `cmd:"" help:"The poison guard, which keeps a bug from dead-lettering thousands."`
 	Map     mapCommand     `cmd:"" help:"Show the events that records become, offline."`
 	Dev     devCommand     `cmd:"" help:"Run NATS, a worker and a stand-in for PostHog in one process."`
 	Demo    demoCommand    `cmd:"" help:"Publish a few records and show them as PostHog gets them."`

@@ -53,7 +53,10 @@ func golden(t *testing.T, file, got string) {
 }
 
 func TestHelpIsTheGoldenOne(t *testing.T) {
-	for _, command := range []string{"", "map", "setup", "dev", "demo", "sandbox", "dead", "dead list", "dead show"} {
+	for _, command := range []string{
+		"", "map", "setup", "dev", "demo", "sandbox", "dead", "dead list", "dead show",
+		"dead export", "dead drop", "replay", "replay start", "replay status", "replay pause", "replay resume", "replay cancel",
+	} {
 		args := strings.Fields(command + " --help")
 		got := runWith(t, "", args...)
 		if got.code != config.ExitOK || command != "dead" && !strings.Contains(got.out, "Examples:") {

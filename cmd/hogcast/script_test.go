@@ -1,23 +1,29 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hogcast/hogcast/cmd/internal/clitest"
+	"github.com/hogcast/hogcast/pkg/deadletter"
+	"github.com/hogcast/hogcast/pkg/envelope"
+	reasons "github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	clitest.Scripts(t, map[string]clitest.Command{
-		"programs": programs, "records": records, "destinations": destinations, "arrived": arrived, "waiting": waiting,
+		"programs": programs, "records": records, "destinations": destinations, "arrived": arrived, "waiting": waiting, "letters": letters, "until": until,
 	})
 }
 
@@ -66,10 +72,49 @@ func arrived(ts *testscript.TestScript, _ bool, args []string) {
 
 // waiting STREAM N: the stream holds so many messages.
 func waiting(ts *testscript.TestScript, _ bool, args []string) {
-	stream := map[string]string{"generations": queue.StreamGenerations, "dead": queue.StreamDead}[args[0]]
+	stream := map[string]string{"generations": queue.StreamGenerations, "dead": queue.StreamDead, "held": queue.StreamHeld}[args[0]]
 	if got := clitest.Waiting(ts, stream); got != args[1] {
 		ts.Fatalf("%s are in %s, want %s", got, stream, args[1])
 	}
+}
+
+// letters TENANT DESTINATION REASON FROM TO: buries these records, by number.
+func letters(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := queue.Connect(ctx, queue.ConnectConfig{URLs: []string{ts.Getenv("NATS_URL")}})
+	ts.Check(err)
+	defer conn.Close()
+	writer := deadletter.NewWriter(conn, int(conn.NATS.MaxPayload()))
+	for i, id := range ids(ts, args[3], args[4]) {
+		e := envelope.Envelope{
+			Source:   envelope.Source{Stream: args[0] + args[1] + args[2], Sequence: uint64(i), Time: time.Now()}, //nolint:gosec // small
+			RecordID: id, Detail: "rejected " + strconv.Itoa(i), Status: 400, Attempts: 1,
+			Body: []byte(`{"id":"` + id + `","tenant":"` + args[0] + `","created_at":"2026-01-02T03:04:05Z","model":"m",` +
+				`"messages":[{"role":"user","content":"content-canary ` + id + `"}]}`),
+		}
+		_, err := writer.Write(ctx, deadletter.Letter{
+			Tenant: args[0], Destination: strings.TrimPrefix(args[1], "_"), Reason: reasons.DeadReason(args[2]), Envelope: e,
+		})
+		ts.Check(err)
+	}
+}
+
+// until PATTERN VARIABLE PROGRAM [ARG...]: runs the program until its output
+// matches, and puts the match, or its first group, into the variable.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+		ts.Check(ts.Exec(args[2], args[3:]...))
+		if m := pattern.FindStringSubmatch(ts.ReadFile("stdout")); m != nil {
+			ts.Setenv(args[1], m[len(m)-1])
+			return
+		}
+	}
+	ts.Fatalf("%s never said %s", args[2], args[0])
 }
 
 // ids are those of the records from one number to another.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hogcast/hogcast/pkg/admin"
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/envelope"
@@ -15,11 +17,10 @@ import (
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
-func TestDeadLettersAreListedCountedAndShown(t *testing.T) {
-	t.Parallel()
-	conn := newQueue(t, queue.DefaultParams(), 1<<20)
-	writer, reader := deadletter.NewWriter(conn, 1<<20), deadletter.NewReader(conn)
-	for i, tenant := range []string{"acme", "acme", "beta"} {
+func bury(t *testing.T, conn *queue.Conn, tenants ...string) *deadletter.Reader {
+	t.Helper()
+	writer := deadletter.NewWriter(conn, 1<<20)
+	for i, tenant := range tenants {
 		_, err := writer.Write(t.Context(), deadletter.Letter{
 			Tenant: tenant, Destination: "main", Reason: outcome.Dropped,
 			Envelope: envelope.Envelope{
@@ -31,39 +32,156 @@ func TestDeadLettersAreListedCountedAndShown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list := func(p admin.ListDeadParams) string {
-		var out bytes.Buffer
-		p.Out = &out
-		if err := admin.ListDead(t.Context(), reader, p); err != nil {
+	return deadletter.NewReader(conn)
+}
+
+func list(t *testing.T, r *deadletter.Reader, p admin.ListDeadParams) string {
+	t.Helper()
+	var out bytes.Buffer
+	p.Out = &out
+	if err := admin.ListDead(t.Context(), r, p); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestDeadLettersAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	reader := bury(t, newQueue(t, queue.DefaultParams()), "acme", "acme", "beta")
+	lines := strings.Split(list(t, reader, admin.ListDeadParams{}), "\n")
+	if len(lines) != 5 || !strings.HasPrefix(lines[0], "SEQUENCE") || !strings.Contains(lines[1], "rejected 2") || !strings.Contains(lines[3], "rejected 0") {
+		t.Errorf("list:\n%s", strings.Join(lines, "\n"))
+	}
+	for name, tt := range map[string]struct {
+		params admin.ListDeadParams
+		last   string
+	}{
+		"all that match":        {admin.ListDeadParams{Filter: deadletter.Filter{Tenant: "acme"}, Limit: 2}, "rejected 0"},
+		"some":                  {admin.ListDeadParams{Limit: 2}, "the newest 2 of 3 shown; --limit 0 for all"},
+		"some, unread":          {admin.ListDeadParams{Limit: 1, Filter: deadletter.Filter{Text: "rej"}}, "the newest 1 shown, more match; --limit 0 for all"},
+		"some, the oldest":      {admin.ListDeadParams{Limit: 1, Oldest: true}, "the oldest 1 of 3 shown; --limit 0 for all"},
+		"one as JSON":           {admin.ListDeadParams{Limit: 1, JSON: true}, `"size":12}`},
+		"none":                  {admin.ListDeadParams{Filter: deadletter.Filter{Tenant: "nobody"}}, "no dead letters match"},
+		"no groups":             {admin.ListDeadParams{Filter: deadletter.Filter{Tenant: "nobody"}, By: "reason"}, "no dead letters match"},
+		"by cause":              {admin.ListDeadParams{By: "cause"}, "dropped: rejected N"},
+		"by tenant":             {admin.ListDeadParams{By: "tenant"}, "beta"},
+		"by destination":        {admin.ListDeadParams{By: "destination"}, "beta.main"},
+		"by tenant, some":       {admin.ListDeadParams{By: "tenant", Limit: 1}, "the largest 1 of 2 tenants shown; --limit 0 for all"},
+		"by tenant, from heads": {admin.ListDeadParams{By: "tenant", Filter: deadletter.Filter{Text: "rejected 2"}}, "beta"},
+	} {
+		lines := strings.Split(strings.TrimSpace(list(t, reader, tt.params)), "\n")
+		if last := lines[len(lines)-1]; !strings.HasSuffix(last, tt.last) {
+			t.Errorf("%s ends with %q, not %q", name, last, tt.last)
+		}
+	}
+}
+
+func TestCountsAreTheSameReadOrUnread(t *testing.T) {
+	t.Parallel()
+	reader := bury(t, newQueue(t, queue.DefaultParams()), "acme", "beta", "acme", "gamma")
+	for _, by := range []string{"tenant", "destination", "reason"} {
+		unread := list(t, reader, admin.ListDeadParams{By: by})
+		read := list(t, reader, admin.ListDeadParams{By: by, Filter: deadletter.Filter{Text: "rejected"}})
+		if unread != read {
+			t.Errorf("by %s:\n%s, read:\n%s", by, unread, read)
+		}
+	}
+}
+
+func TestALetterIsShownWithItsRecord(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"id": "<g>"}`: `"record":{"id":"<g>"}`,
+		"oops":          `"record":"oops"`,
+		"\xff\xfe":      `"record_base64":"//4="`,
+	} {
+		shown, err := admin.DescribeLetter(&deadletter.Stored{Envelope: &envelope.Envelope{Body: []byte(body)}})
+		if err != nil {
 			t.Fatal(err)
 		}
-		return out.String()
+		var out bytes.Buffer
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(shown); err != nil || !strings.Contains(out.String(), want) || !strings.Contains(out.String(), `"replayable":true`) {
+			t.Errorf("%q: %v: %s", body, err, out.String())
+		}
 	}
-	if got := list(admin.ListDeadParams{}); strings.Count(got, "\n") != 4 || !strings.HasPrefix(got, "SEQUENCE") || !strings.Contains(got, "rejected 2") {
-		t.Errorf("list:\n%s", got)
+}
+
+func TestExportWritesEveryLetterWhole(t *testing.T) {
+	t.Parallel()
+	reader := bury(t, newQueue(t, queue.DefaultParams()), "acme", "beta", "acme")
+	for name, tt := range map[string]struct {
+		filter deadletter.Filter
+		want   []string
+	}{
+		"by tenant": {deadletter.Filter{Tenant: "acme"}, []string{"g0", "g2"}},
+		"by text":   {deadletter.Filter{Text: "rejected 1"}, []string{"g1"}},
+	} {
+		var out bytes.Buffer
+		last := int64(0)
+		n, err := admin.ExportDead(t.Context(), reader, admin.ExportDeadParams{Filter: tt.filter, Out: &out, Progress: func(done int64) { last = done }})
+		if err != nil || int(n) != len(tt.want) || last != n {
+			t.Errorf("%s: %d exported, %d told, %v", name, n, last, err)
+		}
+		var got []string
+		for line := range strings.Lines(out.String()) {
+			var l struct {
+				RecordID string `json:"record_id"`
+				Record   struct {
+					ID string `json:"id"`
+				}
+			}
+			if err := json.Unmarshal([]byte(line), &l); err != nil || l.Record.ID != "<g>" {
+				t.Errorf("%s: %v in %s", name, err, line)
+			}
+			got = append(got, l.RecordID)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
-	if got := list(admin.ListDeadParams{Limit: 1, JSON: true}); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"record_id":"g0"`) {
-		t.Errorf("list of one as JSON:\n%s", got)
-	}
-	if got := list(admin.ListDeadParams{By: "cause"}); strings.Count(got, "\n") != 2 || !strings.Contains(got, "dropped: rejected N") {
-		t.Errorf("by cause:\n%s", got)
-	}
-	if got := list(admin.ListDeadParams{By: "tenant", JSON: true}); !strings.HasPrefix(got, `{"key":"acme","count":2,"tenants":1`) {
-		t.Errorf("by tenant:\n%s", got)
-	}
-	if got := list(admin.ListDeadParams{Filter: deadletter.Filter{Tenant: "nobody"}}); got != "no dead letters match\n" {
-		t.Errorf("nothing: %q", got)
-	}
-	letter, err := reader.Get(t.Context(), 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown, err := admin.DescribeLetter(letter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := json.Marshal(shown)
-	if err != nil || !strings.Contains(string(raw), `"record":{"id":`) || !shown.Replayable {
-		t.Errorf("%v: %s", err, raw)
+}
+
+func TestADropTakesWhatItShowedAndNoMore(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		filter    deadletter.Filter
+		sequences []uint64
+		shown     string
+		left      uint64
+	}{
+		"by subject":         {deadletter.Filter{Tenant: "acme"}, nil, "2 dead letters in all", 3},
+		"by text":            {deadletter.Filter{Text: "rejected 1"}, nil, "1 dead letter in all", 4},
+		"by number":          {deadletter.Filter{}, []uint64{3, 1, 3, 99}, "2 dead letters in all", 3},
+		"everything":         {deadletter.Filter{}, nil, "4 dead letters in all", 1},
+		"nothing":            {deadletter.Filter{Tenant: "nobody"}, nil, "no dead letters match", 5},
+		"a number that is 0": {deadletter.Filter{}, []uint64{0}, "letter 0: there is none", 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := newQueue(t, queue.DefaultParams())
+			reader := bury(t, conn, "acme", "beta", "acme", "gamma")
+			plan, err := admin.PlanDrop(t.Context(), reader, tt.filter, tt.sequences)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			if err := plan.Write(&out); err != nil || !strings.Contains(out.String(), tt.shown) {
+				t.Errorf("%v: shown:\n%s", err, out.String())
+			}
+			late := deadletter.Letter{Tenant: "acme", Destination: "main", Reason: outcome.Dropped, Envelope: envelope.Envelope{
+				Source: envelope.Source{Stream: "late", Time: time.Unix(0, 1)}, Detail: "rejected 1",
+			}}
+			if _, err := deadletter.NewWriter(conn, 1<<20).Write(t.Context(), late); err != nil {
+				t.Fatal(err)
+			}
+			if err := plan.Do(t.Context(), reader, nil); err != nil {
+				t.Fatal(err)
+			}
+			if left, err := admin.CountDead(t.Context(), reader, deadletter.Filter{}); err != nil || left != tt.left {
+				t.Errorf("%d are left, %v; want %d", left, err, tt.left)
+			}
+		})
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
-func newQueue(t *testing.T, params queue.Params, maxPayload int) *queue.Conn {
+func newQueue(t *testing.T, params queue.Params) *queue.Conn {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir(), MaxPayload: maxPayload})
+	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir(), MaxPayload: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func untenanted(id, more string) string {
 
 func TestEveryRecordIsAcknowledgedOrReported(t *testing.T) {
 	t.Parallel()
-	conn := newQueue(t, queue.DefaultParams(), 1<<20)
+	conn := newQueue(t, queue.DefaultParams())
 	in := untenanted("a", "") + untenanted("b", `,"tenant":"other"`) + untenanted("c", `,"prompt":"`+strings.Repeat("x", 1<<20)+`"`) + "oops\n" + untenanted("a", "")
 	result, errs := send(t, conn, in)
 	if result.Read != 5 || result.Acknowledged != 3 || result.Duplicates != 1 || result.Unreadable != 1 || result.Failed != 2 || result.Complete() {
@@ -67,7 +67,7 @@ func TestAFullQueueIsSaidToBeFull(t *testing.T) {
 	t.Parallel()
 	params := queue.DefaultParams()
 	params.TenantQuota = 1
-	conn := newQueue(t, params, 1<<20)
+	conn := newQueue(t, params)
 	result, errs := send(t, conn, untenanted("a", "")+untenanted("b", ""))
 	if result.Acknowledged != 1 || result.Failed != 1 || !strings.Contains(errs, "the queue is full") {
 		t.Errorf("got %+v\n%s", result, errs)

@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/hogcast/hogcast/pkg/queue"
@@ -9,11 +10,12 @@ import (
 
 // JetStream reads forward only. To come to the newest letters without reading
 // the older, windows of the stream are read from its end towards its beginning,
-// each as wide as holds a bounded number of letters by the server's count.
+// each wider than the one before while they hold few that match.
 const (
 	firstWindow = 1000 // sequences
+	wider       = 4
 	fewLetters  = 1000 // in a window: the next is wider
-	manyLetters = 8000 // the window is narrowed; × ~1 KB of headers = 8 MB
+	manyLetters = 8000 // without a limit, what is kept at once; × ~1 KB of headers = 8 MB
 )
 
 // Newest calls use with at most limit letters that match, newest first; 0: all.
@@ -23,12 +25,12 @@ func (r *Reader) Newest(ctx context.Context, f Filter, limit int, use func(*Stor
 	if err != nil {
 		return err
 	}
-	b := backward{reader: r, store: store, filter: f, width: firstWindow, left: limit, use: use}
-	if err := b.bounds(ctx); err != nil {
+	b := backward{reader: r, filter: f, width: firstWindow, limit: limit, use: use}
+	if err := b.bounds(ctx, store); err != nil {
 		return err
 	}
-	for more := true; more; {
-		if more, err = b.window(ctx); err != nil {
+	for b.end > b.floor && !b.stopped {
+		if err := b.window(ctx); err != nil {
 			return err
 		}
 	}
@@ -38,19 +40,20 @@ func (r *Reader) Newest(ctx context.Context, f Filter, limit int, use func(*Stor
 // backward is one reading from the end.
 type backward struct {
 	reader *Reader
-	store  *queue.Store
 	filter Filter
-
-	floor  uint64 // no letter before it matches
-	end    uint64 // what is not read yet comes before it
-	behind uint64 // letters that match by subject from end on
-	width  uint64 // of the next window, in sequences
-	left   int    // of the limit; 0: no limit
 	use    func(*Stored) error
+
+	floor   uint64 // no letter before it matches
+	end     uint64 // what is not read yet comes before it
+	width   uint64 // of the next window, in sequences
+	limit   int    // 0: none
+	used    int
+	stopped bool // no more is wanted
 }
 
-func (b *backward) bounds(ctx context.Context) error {
-	state, err := b.store.State(ctx)
+// bounds finds between which sequences letters can match.
+func (b *backward) bounds(ctx context.Context, store *queue.Store) error {
+	state, err := store.State(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,91 +62,76 @@ func (b *backward) bounds(ctx context.Context) error {
 		b.end = min(b.end, b.filter.Through+1)
 	}
 	if !b.filter.Since.IsZero() {
-		from, pending, err := b.span(ctx, queue.ReadParams{Since: b.filter.Since})
+		from, _, err := store.Span(ctx, queue.ReadParams{Since: b.filter.Since, HeadersOnly: true})
 		if err != nil {
 			return err
 		}
-		if b.floor = max(b.floor, from); pending == 0 {
-			b.floor = b.end
-		}
+		b.floor = max(b.floor, from)
 	}
 	if !b.filter.Until.IsZero() {
-		from, _, err := b.span(ctx, queue.ReadParams{Since: b.filter.Until})
+		from, _, err := store.Span(ctx, queue.ReadParams{Since: b.filter.Until, HeadersOnly: true})
 		if err != nil {
 			return err
 		}
 		b.end = min(b.end, from)
 	}
-	return b.count(ctx)
+	return nil
 }
 
-func (b *backward) span(ctx context.Context, p queue.ReadParams) (from, pending uint64, err error) {
-	p.Subject, p.HeadersOnly = b.filter.Subject(), true
-	return b.store.Span(ctx, p)
-}
+// errMany says that a window holds more than may be kept.
+var errMany = errors.New("many letters")
 
-// count counts what is behind the end.
-func (b *backward) count(ctx context.Context) (err error) {
-	_, b.behind, err = b.span(ctx, queue.ReadParams{From: b.end})
-	return err
-}
-
-// window reads one window and reports whether there may be more.
-func (b *backward) window(ctx context.Context) (bool, error) {
-	if b.end <= b.floor {
-		return false, nil
-	}
+// window reads one window.
+func (b *backward) window(ctx context.Context) error {
 	from := b.floor
 	if b.end-b.floor > b.width {
 		from = b.end - b.width
 	}
-	_, pending, err := b.span(ctx, queue.ReadParams{From: from})
-	if err != nil {
-		return false, err
+	letters, err := b.read(ctx, from)
+	switch {
+	case errors.Is(err, errMany):
+		b.width = max(b.width/wider, firstWindow)
+		return nil
+	case err != nil:
+		return err
+	case len(letters) < fewLetters:
+		b.width *= wider
 	}
-	inside := pending - min(pending, b.behind)
-	if inside > manyLetters && b.width > firstWindow {
-		b.width = max(b.width/4, firstWindow)
-		return true, nil
-	}
-	letters, err := b.read(ctx, from, inside)
-	if err != nil {
-		return false, err
-	}
-	if inside < fewLetters {
-		b.width *= 4
-	}
-	b.end, b.behind = from, pending
+	b.end = from
 	return b.give(letters)
 }
 
-func (b *backward) read(ctx context.Context, from, inside uint64) (letters []*Stored, err error) {
-	if inside == 0 {
-		return nil, nil
-	}
+// read keeps the letters from a sequence to the end, or as many of the newest as
+// are wanted still.
+func (b *backward) read(ctx context.Context, from uint64) ([]*Stored, error) {
+	var letters []*Stored
 	within := b.filter
 	within.Through = b.end - 1
-	err = b.reader.from(ctx, within, queue.ReadParams{From: from, HeadersOnly: true}, func(s *Stored) error {
+	err := b.reader.from(ctx, within, queue.ReadParams{From: from, HeadersOnly: true}, func(s *Stored) error {
 		letters = append(letters, s)
+		wanted := b.limit - b.used
+		switch {
+		case b.limit == 0 && len(letters) > manyLetters && b.width > firstWindow:
+			return errMany
+		case b.limit > 0 && len(letters) >= 2*wanted:
+			letters = append(letters[:0], letters[len(letters)-wanted:]...)
+		}
 		return nil
 	})
 	return letters, err
 }
 
-// give hands the letters on, the newest first, and reports whether more are
-// wanted.
-func (b *backward) give(letters []*Stored) (bool, error) {
+// give hands the letters on, the newest first.
+func (b *backward) give(letters []*Stored) error {
 	for _, s := range slices.Backward(letters) {
-		switch err := b.use(s); err {
-		case nil:
-		case queue.ErrStop: //nolint:errorlint // the very value is the signal
-			return false, nil
-		default:
-			return false, err
+		err := b.use(s)
+		if b.used++; errors.Is(err, queue.ErrStop) || b.limit > 0 && b.used == b.limit {
+			b.stopped = true
+			return nil
 		}
-		if b.left--; b.left == 0 {
-			return false, nil
+		if err != nil {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }

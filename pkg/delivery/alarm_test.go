@@ -32,7 +32,7 @@ func TestALateAlarmOfALaneThatIsGoneTouchesNoOther(t *testing.T) {
 		d.mu.Lock()
 		gone := d.lanes[id]
 		alarm := gone.timer
-		<-time.After(d.config.BatchWait) // now the alarm rings, and waits for mu
+		<-time.After(d.config.BatchWait + time.Millisecond) // now the alarm rings, and waits for mu
 		if alarm.Stop() {
 			t.Fatal("the alarm did not ring: the test tests nothing")
 		}

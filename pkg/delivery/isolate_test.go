@@ -52,7 +52,7 @@ func TestABatchThatFailsTwiceWhileOthersSucceedIsSplitDownToTheBadEvent(t *testi
 				if got := e.of(t, name(i)); got.End != delivery.Delivered {
 					t.Fatalf("%s: event %d: %+v", v.Cause, i, got)
 				}
-				if got := l.inEach()[name(i)]; got > 12 {
+				if got := l.inEach()[name(i)]; got > 16 {
 					t.Errorf("%s: event %d was in %d requests", v.Cause, i, got)
 				}
 			}

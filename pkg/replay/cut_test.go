@@ -61,6 +61,20 @@ func TestAJobThatIsCutAnywhereLosesNothingAndSendsNothingTwice(t *testing.T) {
 	}
 }
 
+func TestALetterStaysUntilItIsHeldAndItsDestinationIsWoken(t *testing.T) {
+	t.Parallel()
+	all := newWorld(t)
+	for i, step := range []string{"before publish", "after publish", "before wake-up", "before delete"} {
+		w := all.as(fmt.Sprintf("t%d", i))
+		w.buryMany(t, 20, "main")
+		ctx, mortal := w.die(t, step, 1)
+		if _, err := mortal.Start(ctx, replay.Spec{Filter: deadletter.Filter{Tenant: w.tenant}}); err == nil {
+			t.Errorf("cut %s: it says that all is well", step)
+		}
+		differ(t, "letters after it was cut "+step, lines("main g", 20), w.dead(t))
+	}
+}
+
 // finish resumes what job there is, as soon as its lease allows; where the dead
 // process did not come to make one, it starts another.
 func (w *world) finish(t *testing.T, spec replay.Spec, change ...func(*replay.Params)) {

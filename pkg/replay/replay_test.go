@@ -349,7 +349,7 @@ func TestASurveyTellsWhatAJobWouldDoAndDoesNothing(t *testing.T) {
 	if err := got.Write(&out, 0.01); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"7 letters match; 5 would be replayed", "about 8 min", "2 of them are more than 30 days old", "not_kept", "give --destinations"} {
+	for _, want := range []string{"5 letters would be replayed of 7 that match", "in about 8 min", "more than 30 days old: 2;", "not_kept", "give --destinations"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
 		}

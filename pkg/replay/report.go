@@ -93,8 +93,13 @@ func summaryState(s State) string {
 }
 
 func (j *Job) replayed() string {
-	s := fmt.Sprintf("%s of %s letters replayed, as %s held messages of %s", Thousands(j.Tally.Replayed), Thousands(j.Total),
-		Thousands(j.Tally.Branches), Size(j.Tally.Bytes))
+	s := fmt.Sprintf("%s of %s replayed", Thousands(j.Tally.Replayed), letters(j.Total))
+	if j.Tally.Branches != j.Tally.Replayed {
+		s += fmt.Sprintf(", to %s destinations in all", Thousands(j.Tally.Branches))
+	}
+	if j.Tally.Replayed > 0 {
+		s += ", " + Size(j.Tally.Bytes)
+	}
 	if j.Tally.Gone > 0 {
 		s += fmt.Sprintf("; %s were deleted by others meanwhile", Thousands(j.Tally.Gone))
 	}
@@ -113,9 +118,7 @@ func (j *Job) next(now time.Time, lease time.Duration) string {
 }
 
 func writeStays(out io.Writer, t Tally) {
-	if t.Past > 0 {
-		fmt.Fprintf(out, "%s of them are more than 30 days old: PostHog keeps their metadata, but neither prompts nor completions\n", Thousands(t.Past))
-	}
+	writePast(out, t.Past)
 	writeReasons(out, "stay as dead letters", t.Skipped)
 }
 
@@ -138,25 +141,44 @@ func writeReasons(out io.Writer, what string, skipped map[Reason]uint64) {
 func (s Survey) Write(out io.Writer, rate float64) error {
 	takes := "as fast as the queue takes them"
 	if rate > 0 {
-		takes = fmt.Sprintf("about %s at %s", minutes(s.Takes(rate)), rateText(rate))
+		takes = fmt.Sprintf("in %s at %s", minutes(s.Takes(rate)), rateText(rate))
 	}
-	fmt.Fprintf(out, "%s letters match; %s would be replayed, %s, %s\n", Thousands(s.Letters), Thousands(s.Replayed()), Size(s.Bytes), takes)
-	if s.Past > 0 {
-		fmt.Fprintf(out, "%s of them are more than 30 days old: PostHog keeps their metadata, but neither prompts nor completions\n", Thousands(s.Past))
-	}
+	fmt.Fprintf(out, "%s would be replayed of %s that match: %s, %s\n", letters(s.Replayed()), Thousands(s.Letters), Size(s.Bytes), takes)
+	writePast(out, s.Past)
 	writeReasons(out, "would stay as dead letters", s.Skipped)
-	if s.Unread > 0 {
-		fmt.Fprintf(out, "%s were not read for this: their age is that of their publishing, and more of them may stay\n", Thousands(s.Unread))
+	if s.Unread == 0 {
+		return nil
 	}
-	_, err := io.WriteString(out, "")
+	_, err := fmt.Fprintf(out, "%s not read for this: their age is that of their publishing, and some of them may stay\n", wasOrWere(s.Unread))
 	return err
+}
+
+func wasOrWere(n uint64) string {
+	if n == 1 {
+		return "1 was"
+	}
+	return Thousands(n) + " were"
+}
+
+// letters is `1 letter`, `2 letters`.
+func letters(n uint64) string {
+	if n == 1 {
+		return "1 letter"
+	}
+	return Thousands(n) + " letters"
+}
+
+func writePast(out io.Writer, n uint64) {
+	if n > 0 {
+		fmt.Fprintf(out, "more than 30 days old: %s; PostHog keeps the metadata of those, but neither prompts nor completions\n", Thousands(n))
+	}
 }
 
 func minutes(d time.Duration) string {
 	if d < time.Minute {
 		return "less than a minute"
 	}
-	return fmt.Sprintf("%s min", Thousands(uint64(d.Round(time.Minute)/time.Minute))) //nolint:gosec // not negative
+	return fmt.Sprintf("about %s min", Thousands(uint64(d.Round(time.Minute)/time.Minute))) //nolint:gosec // not negative
 }
 
 func rateText(rate float64) string {
