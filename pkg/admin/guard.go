@@ -29,7 +29,7 @@ func (p ReleaseGuardParams) matches(key string, s health.Status) bool {
 	return p.Tenant == "" || key == p.Tenant+"."+p.Destination
 }
 
-// ErrNoGuard: none that matches is on.
+// ErrNoGuard says that no guard that matches is on.
 var ErrNoGuard = errors.New("no poison guard that matches is on; `hogcast health` shows them")
 
 // ReleaseGuard takes the poison guard off, for an hour: what it holds is tried

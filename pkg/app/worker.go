@@ -224,6 +224,11 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 	}
 	quota := held.NewQuota(w.board.Workers, w.log)
 	letters := deadletter.NewWriter(w.conn, int(w.conn.NATS.MaxPayload()))
+	letters.OnDiscard(func(d deadletter.Discard) {
+		metrics.Discarded.Inc()
+		w.log.Warn("a dead letter was discarded to make room for a newer one", zap.String("tenant", d.Tenant),
+			zap.String("destination", d.Destination), zap.String("reason", d.Reason), zap.Uint64("sequence", d.Sequence))
+	})
 	w.handler = pipeline.New(pipeline.Params{
 		Registry: w.files, Health: w.board, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics,
 		Parker: held.NewParker(w.conn, w.waker, quota), Letters: letters,

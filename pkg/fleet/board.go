@@ -142,7 +142,7 @@ func (b *Board) Standing(to *destination.Destination) Admission {
 // host's.
 func (b *Board) standing(to *destination.Destination) (*entry, Admission) {
 	token := b.token(to.Endpoint)
-	own, down := b.entries[to.ID.String()], b.entries[hostKey(token)]
+	own, down := b.entries[to.String()], b.entries[hostKey(token)]
 	if down != nil && !down.status.Blocked() {
 		down = nil
 	}
@@ -160,7 +160,7 @@ func (b *Board) standing(to *destination.Destination) (*entry, Admission) {
 func (b *Board) Status(to *destination.Destination) health.Status {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	own := b.entries[to.ID.String()]
+	own := b.entries[to.String()]
 	if own == nil || !own.status.About(to.Revision()) {
 		return health.Status{}
 	}

@@ -45,7 +45,7 @@ func (b *Board) GuardCause(cause string) bool {
 func (b *Board) GuardDestination(to *destination.Destination, cause string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := to.ID.String()
+	key := to.String()
 	e := b.entry(key, to.ID, "")
 	switch {
 	case e.status.Pardoned(time.Now()):

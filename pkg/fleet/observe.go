@@ -27,7 +27,7 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 			b.clearHost(token, down)
 		}
 	}
-	key := to.ID.String()
+	key := to.String()
 	if own := b.entries[key]; own != nil && own.status.Blocked() && own.status.About(s.Revision) {
 		b.observeBlocked(key, own, s)
 		return

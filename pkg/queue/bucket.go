@@ -24,9 +24,6 @@ type Entry struct {
 	Deleted  bool
 }
 
-// ErrConflict: somebody else has written the key since it was read.
-var ErrConflict = errors.New("written by somebody else meanwhile")
-
 // Bucket looks a bucket up.
 func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	kv, err := c.JS.KeyValue(ctx, name)

@@ -17,6 +17,13 @@ var (
 	ErrUnavailable = errors.New("jetstream does not answer")
 	// ErrQueueFull: the stream, or the quota of this subject, is full.
 	ErrQueueFull = errors.New("the queue is full")
+	// ErrNoMessage: the stream, or the subject, holds none such.
+	ErrNoMessage = errors.New("no message")
+	// ErrConflict: somebody else has written the key since it was read.
+	ErrConflict = errors.New("written by somebody else meanwhile")
+	// ErrGone: the consumer of a drain was ended by somebody else, or by the
+	// server.
+	ErrGone = errors.New("the consumer is gone")
 	// ErrTooLarge: over the server's max_payload.
 	ErrTooLarge = errors.New("message too large")
 	// ErrPermission: the server refused the publish for want of permission.

@@ -108,9 +108,6 @@ func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*
 	return took, nil
 }
 
-// ErrGone: the consumer of a drain was ended by somebody else, or by the server.
-var ErrGone = errors.New("the consumer is gone")
-
 func pullError(err error) error {
 	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrConsumerDeleted) {
 		return fmt.Errorf("pulling: %w: %w", ErrGone, err)
@@ -166,35 +163,21 @@ func (c *Conn) StreamSize(ctx context.Context, stream string) (StreamSize, error
 	return StreamSize{Messages: info.State.Msgs, Bytes: info.State.Bytes, Limit: info.Config.MaxBytes}, nil
 }
 
-// Oldest reads the oldest message of a held subject, Newest the newest, without
-// consuming it. The error is ErrNoMessage where there is none.
+// Oldest reads the oldest message of a held subject, or of a filter over them,
+// without consuming it; ErrNoMessage where there is none.
 func (c *Conn) Oldest(ctx context.Context, subject string) (StoredMessage, error) {
-	return c.peek(ctx, subject, func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
-		return s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
-	})
+	s, err := c.Store(ctx, heldStream(subject))
+	if err != nil {
+		return StoredMessage{}, err
+	}
+	return s.First(ctx, subject)
 }
 
 // Newest reads the newest message of a held subject; see Oldest.
 func (c *Conn) Newest(ctx context.Context, subject string) (StoredMessage, error) {
-	return c.peek(ctx, subject, func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
-		return s.GetLastMsgForSubject(ctx, subject)
-	})
-}
-
-// ErrNoMessage: the subject holds none.
-var ErrNoMessage = errors.New("no message")
-
-func (c *Conn) peek(ctx context.Context, subject string, get func(jetstream.Stream) (*jetstream.RawStreamMsg, error)) (StoredMessage, error) {
-	stream, err := c.JS.Stream(ctx, heldStream(subject))
+	s, err := c.Store(ctx, heldStream(subject))
 	if err != nil {
-		return StoredMessage{}, asked("stream "+heldStream(subject), err)
+		return StoredMessage{}, err
 	}
-	m, err := get(stream)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return StoredMessage{}, ErrNoMessage
-	}
-	if err != nil {
-		return StoredMessage{}, fmt.Errorf("reading %s: %w", subject, err)
-	}
-	return StoredMessage{Subject: m.Subject, Sequence: m.Sequence, Time: m.Time, Header: m.Header, Body: m.Data, Size: len(m.Data)}, nil
+	return s.Last(ctx, subject)
 }

@@ -3,10 +3,8 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // WakeUp sees to it that the subject of a wake-up holds one. That one waits
@@ -23,18 +21,18 @@ func (c *Conn) WakeUp(ctx context.Context, subject string) error {
 // Rouse has the wake-up of a subject delivered at once, however long it was to
 // sleep: it is deleted and published anew.
 func (c *Conn) Rouse(ctx context.Context, subject string) error {
-	stream, err := c.JS.Stream(ctx, StreamWakeups)
+	store, err := c.Store(ctx, StreamWakeups)
 	if err != nil {
-		return asked("stream "+StreamWakeups, err)
+		return err
 	}
-	last, err := stream.GetLastMsgForSubject(ctx, subject)
+	last, err := store.Last(ctx, subject)
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
+	case errors.Is(err, ErrNoMessage):
 	case err != nil:
-		return fmt.Errorf("rousing %s: %w", subject, err)
+		return err
 	default:
-		if err := stream.DeleteMsg(ctx, last.Sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return fmt.Errorf("rousing %s: %w", subject, err)
+		if err := store.Delete(ctx, last.Sequence); err != nil {
+			return err
 		}
 	}
 	return c.WakeUp(ctx, subject)

@@ -18,6 +18,7 @@ type Metrics struct {
 	Outcomes       *prometheus.CounterVec // outcome
 	Filtered       *prometheus.CounterVec // reason
 	Dead           *prometheus.CounterVec // reason
+	Discarded      prometheus.Counter     // dead letters deleted to make room for others
 	LetterFailures prometheus.Counter     // dead letters that could not be written; their records come again
 	Held           *prometheus.CounterVec // reason
 	HeldEnds       *prometheus.CounterVec // outcome
@@ -40,6 +41,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 		Outcomes:       vector("hogcast_branches_total", "Branches (one record for one destination) by how they ended.", "outcome"),
 		Filtered:       vector("hogcast_branches_filtered_total", "Filtered branches by reason.", "reason"),
 		Dead:           vector("hogcast_dead_letters_total", "Dead letters written by reason.", "reason"),
+		Discarded:      counter("hogcast_dead_letters_discarded_total", "Dead letters deleted to make room for newer ones of the same destination."),
 		LetterFailures: counter("hogcast_dead_letter_failures_total", "Dead letters that could not be written; their records are delivered again."),
 		Held:           vector("hogcast_held_total", "Branches written to the held lane, moves within it included, by why they could not be delivered.", "reason"),
 		HeldEnds:       vector("hogcast_held_ended_total", "Held branches by how they ended in the end.", "outcome"),
@@ -55,7 +57,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hogcast_build_info", Help: "1, with the version as a label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	reg.MustRegister(m.Received, m.Redelivered, m.Outcomes, m.Filtered, m.Dead, m.LetterFailures, m.Held, m.HeldEnds, m.Attempts,
+	reg.MustRegister(m.Received, m.Redelivered, m.Outcomes, m.Filtered, m.Dead, m.Discarded, m.LetterFailures, m.Held, m.HeldEnds, m.Attempts,
 		m.Duration, m.BatchEvents, m.SentBytes, m.EventBytes, m.Delay, m.Dropped, m.Unknown, m.Shortened, build)
 	m.zero()
 	return m
