@@ -104,7 +104,7 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 			k.again(b, outcome.Guarded, f.Cause)
 		}
 	case delivery.Undelivered:
-		if result.Failures > 0 {
+		if result.Failures > 0 && k.Health.Standing(to).Gate == fleet.Pass {
 			k.suspect(b, to, result)
 			return
 		}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/delivery"
@@ -25,6 +26,9 @@ type Parker interface {
 func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission, result delivery.Result) {
 	rules := privacy.RulesOf(to)
 	e := j.envelope()
+	if why.Gate == fleet.Park {
+		result = blameless(result)
+	}
 	if result.Attempts > 0 {
 		note(&e, rules, result)
 	}
@@ -43,6 +47,13 @@ func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission,
 		h.done.add(j, to.Name)
 		j.finish(branchDone)
 	})
+}
+
+// blameless takes back that a branch failed while its neighbours succeeded: the
+// destination has turned out to be broken.
+func blameless(result delivery.Result) delivery.Result {
+	result.Failures, result.FirstFailure = 0, time.Time{}
+	return result
 }
 
 // hold stores a branch in HELD, or where that has no room for it in DEAD.
