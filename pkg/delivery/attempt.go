@@ -113,22 +113,30 @@ func (d *Dispatcher) split(w *work, items []*Item, r *report) {
 
 // isolate looks for the event that makes its batches fail while others of its
 // destination succeed: it sends them in halves, and goes on with the half that
-// fails. Where both do it is the destination's fault after all. The event that
+// fails. Where both do, either each holds such an event or it is the
+// destination's fault after all: they wait, and are tried apart. The event that
 // is found goes alone from now on, and costs nobody but itself.
 func (d *Dispatcher) isolate(w *work, items []*Item, r *report) {
 	for len(items) > 1 && !r.failed {
 		first := d.attempt(w, items[:len(items)/2], r)
 		second := d.attempt(w, items[len(items)/2:], r)
 		if len(first) > 0 && len(second) > 0 {
+			keepApart(first)
+			keepApart(second)
 			d.giveBack(w, append(first, second...), r)
 			return
 		}
 		items = append(first, second...)
 	}
-	if len(items) == 1 {
-		items[0].alone = true
-	}
+	keepApart(items)
 	r.again(items)
+}
+
+func keepApart(items []*Item) {
+	c := &cohort{}
+	for _, item := range items {
+		item.cohort = c
+	}
 }
 
 // inTime ends the items whose time is over, and returns the others.

@@ -15,6 +15,10 @@ type work struct {
 	stuck   bool // it was given back early
 }
 
+// cohort is a part of a batch that failed, kept apart from the other part until
+// it is known which of them holds the event at fault.
+type cohort struct{ _ byte } // of some size, so that each has its own address
+
 // lookAhead bounds how many items are looked at to make one batch, as a multiple
 // of its greatest number: a thousand copies of one uuid, each of which has to go
 // in a batch of its own, must not be walked through a thousand times.
@@ -29,7 +33,6 @@ type batch struct {
 	now        time.Time
 	hurry      time.Duration
 	hurried    bool // the kind of its items: little time left
-	closed     bool
 	seen       map[string]struct{}
 }
 
@@ -78,7 +81,7 @@ func (d *Dispatcher) fill(b *batch, q *queue) {
 }
 
 func (b *batch) fits(item *Item) bool {
-	return !b.closed && len(b.items) < b.most && (len(b.items) == 0 || b.bytes+item.Event.Size() <= b.room)
+	return len(b.items) < b.most && (len(b.items) == 0 || b.bytes+item.Event.Size() <= b.room)
 }
 
 func (b *batch) admits(item *Item) bool {
@@ -86,12 +89,12 @@ func (b *batch) admits(item *Item) bool {
 		return true
 	}
 	_, twice := b.seen[item.Event.UUID]
-	return !twice && !item.alone && item.To == b.items[0].To && item.hurried(b.now, b.hurry) == b.hurried
+	return !twice && item.cohort == b.items[0].cohort && item.To == b.items[0].To && item.hurried(b.now, b.hurry) == b.hurried
 }
 
 func (b *batch) add(item *Item) {
 	if len(b.items) == 0 {
-		b.hurried, b.closed = item.hurried(b.now, b.hurry), item.alone
+		b.hurried = item.hurried(b.now, b.hurry)
 	}
 	b.seen[item.Event.UUID] = struct{}{}
 	b.items = append(b.items, item)

@@ -1,8 +1,10 @@
 // Package delivery brings events to their destinations: lanes in memory, one a
-// destination, made when there is something to send and gone after it; batches;
-// quick retries; splitting down to the bad event. Layer 3. It owns the
-// goroutines of sending, at most Config.Senders of them, and the timers of its
-// lanes; Stop ends them all.
+// destination, made when there is something to send and gone after it; slots
+// shared fairly by tenant, then destination, and kept from those that hang;
+// batches; quick retries; splitting down to the bad event. Layer 3. It owns the
+// goroutines of sending (Config.Senders and a quarter, as many again for
+// requests that stall, and Config.ProbeSenders), one that tells of what was given
+// up, and the timers of its lanes and requests; Stop ends them all.
 //
 // What can't be delivered within an item's deadline is given back undelivered:
 // parking it is not this package's business, nor is a destination's health.
@@ -75,7 +77,7 @@ type Item struct {
 	firstFailure time.Time
 	blamed       time.Time // when its first failure was known
 	suspect      bool      // it may be what breaks its batches
-	alone        bool      // it is: no other goes with it
+	cohort       *cohort   // those that it may share a batch with; nil: all that have none
 }
 
 // Config of delivery. The functions are optional and must not block; all but

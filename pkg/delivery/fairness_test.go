@@ -94,6 +94,36 @@ func TestATenantWithAThousandDestinationsGetsOneTenantsShareOfTheBytes(t *testin
 	})
 }
 
+func TestTheDestinationsOfATenantShareByBytesToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		bytes := map[string]int{}
+		config := delivery.DefaultConfig()
+		config.Senders = 1
+		e, large, small := newEnds(), named("acme", "large"), named("acme", "small")
+		d := newDispatcher(t, config, slow(10*time.Millisecond, func(_ context.Context, to *destination.Destination, batch []*event.Event) []outcome.Verdict {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, one := range batch {
+				bytes[to.Name] += one.Size()
+			}
+			return all(batch, accepted)
+		}))
+		for i := range 8000 {
+			d.Submit(e.sized(large, "large"+name(i), 4000))
+			d.Submit(e.sized(small, "small"+name(i), 400))
+		}
+		<-time.After(800 * time.Millisecond)
+		mu.Lock()
+		if ratio := float64(bytes["small"]) / float64(bytes["large"]); ratio < 0.75 || ratio > 1.2 {
+			t.Errorf("the one with small events got %d bytes, the other %d: ratio %.2f, want about 1", bytes["small"], bytes["large"], ratio)
+		}
+		mu.Unlock()
+		abandon(t, d)
+	})
+}
+
 // hangFor hangs for some, and accepts of others.
 func hangFor(hangs func(*destination.Destination) bool) senderFunc {
 	hanging := hang(nil)
@@ -247,5 +277,37 @@ func TestInALaneLiveItemsGoFirstAndBackgroundFillsTheBatch(t *testing.T) {
 			t.Errorf("requests = %v, want one of 91 with the live item first", requests)
 		}
 		d.Stop(t.Context())
+	})
+}
+
+func TestInALaneThatIsFullBothWaysBackgroundHasItsTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		e, acme := newEnds(), to("acme")
+		config := delivery.DefaultConfig()
+		config.Senders = 1
+		d := newDispatcher(t, config, l.around(slow(10*time.Millisecond, accept)))
+		for i := range 2000 {
+			item := e.sized(acme, "drained"+name(i), 10)
+			item.Background = true
+			d.Submit(item)
+		}
+		for i := range 9000 {
+			d.Submit(e.sized(acme, "live"+name(i), 10))
+		}
+		<-time.After(805 * time.Millisecond)
+		requests, drained := l.all()[1:], 0
+		for _, r := range requests {
+			if first, last := r.UUIDs[0][0], r.UUIDs[len(r.UUIDs)-1][0]; first != last {
+				t.Errorf("a batch of both, though each class has whole ones")
+			} else if first == 'd' {
+				drained++
+			}
+		}
+		if drained < len(requests)/8-1 || drained > len(requests)/8+1 {
+			t.Errorf("%d of %d requests are background's, want one in 8", drained, len(requests))
+		}
+		abandon(t, d)
 	})
 }

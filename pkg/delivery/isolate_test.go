@@ -14,11 +14,11 @@ import (
 	"github.com/hogcast/hogcast/pkg/outcome"
 )
 
-// breaksOn answers with a verdict where a batch holds the bad event, and
-// accepts otherwise.
-func breaksOn(bad string, v outcome.Verdict) senderFunc {
+// breaksOn answers with a verdict where a batch holds a bad event, and accepts
+// otherwise.
+func breaksOn(v outcome.Verdict, bad ...string) senderFunc {
 	return func(_ context.Context, _ *destination.Destination, batch []*event.Event) []outcome.Verdict {
-		if slices.ContainsFunc(batch, func(e *event.Event) bool { return e.UUID == bad }) {
+		if slices.ContainsFunc(batch, func(e *event.Event) bool { return slices.Contains(bad, e.UUID) }) {
 			return all(batch, v)
 		}
 		<-time.After(10 * time.Millisecond) // what breaks does so before
@@ -32,7 +32,7 @@ func TestABatchThatFailsTwiceWhileOthersSucceedIsSplitDownToTheBadEvent(t *testi
 		synctest.Test(t, func(t *testing.T) {
 			var l log
 			e, acme, bad := newEnds(), to("acme"), name(17)
-			d := newDispatcher(t, delivery.DefaultConfig(), l.around(breaksOn(bad, v)))
+			d := newDispatcher(t, delivery.DefaultConfig(), l.around(breaksOn(v, bad)))
 			for i := range 300 {
 				d.Submit(e.item(acme, name(i)))
 			}
@@ -67,12 +67,46 @@ func TestABatchThatFailsTwiceWhileOthersSucceedIsSplitDownToTheBadEvent(t *testi
 					t.Errorf("%s: once known, the bad event went with others again", v.Cause)
 				}
 			}
-			if after := requests[at].At.Sub(requests[0].At); after > 3*time.Second {
+			if after := requests[at].At.Sub(requests[0].At); after > 10*time.Second {
 				t.Errorf("%s: the bad event was found after %s", v.Cause, after)
 			}
 			d.Stop(t.Context())
 		})
 	}
+}
+
+func TestSeveralBadEventsAreFoundToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		e, acme, bad := newEnds(), to("acme"), []string{name(3), name(40), name(41), name(97)}
+		d := newDispatcher(t, delivery.DefaultConfig(), l.around(breaksOn(broken, bad...)))
+		for i := range 300 {
+			item := e.item(acme, name(i))
+			item.Deadline = time.Now().Add(time.Minute)
+			d.Submit(item)
+		}
+		for i := range 80 {
+			<-time.After(500 * time.Millisecond)
+			d.Submit(e.item(acme, "neighbour"+name(i)))
+		}
+		for i := range 300 {
+			if !slices.Contains(bad, name(i)) && e.when(name(i)).IsZero() {
+				t.Errorf("event %d is not delivered, after %d requests", i, l.inEach()[name(i)])
+			}
+		}
+		<-time.After(30 * time.Second)
+		for _, uuid := range bad {
+			if got := e.of(t, uuid); got.End != delivery.Undelivered || got.Failures < 3 {
+				t.Errorf("%s: %+v", uuid, got)
+			}
+		}
+		requests := l.all()
+		if last := requests[len(requests)-1]; len(last.UUIDs) != 1 {
+			t.Errorf("the last request had %v", last.UUIDs)
+		}
+		d.Stop(t.Context())
+	})
 }
 
 func TestWhereAllFailsNothingIsSplit(t *testing.T) {
@@ -120,7 +154,7 @@ func TestFailuresCountOnlyBesideNeighboursThatSucceed(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				e, acme := newEnds(), to("acme")
-				d := newDispatcher(t, delivery.DefaultConfig(), breaksOn("a", c.verdict))
+				d := newDispatcher(t, delivery.DefaultConfig(), breaksOn(c.verdict, "a"))
 				if c.before > 0 {
 					d.Submit(e.item(acme, "neighbour"))
 					<-time.After(c.before)

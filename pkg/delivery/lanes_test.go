@@ -120,6 +120,34 @@ func TestAHangingLaneStopsNoOther(t *testing.T) {
 	})
 }
 
+func TestNothingStaysPastItsDeadlineBehindARequestThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, acme, start := newEnds(), to("acme"), time.Now()
+		acme.MaxConcurrency = 1
+		slowly := to("slowly")
+		slowly.MaxRate = 0.01
+		d := newDispatcher(t, delivery.DefaultConfig(), hang(nil))
+		for _, to := range []*destination.Destination{acme, slowly} {
+			d.Submit(e.sized(to, to.Tenant+"first", 10))
+		}
+		<-time.After(time.Second)
+		for _, to := range []*destination.Destination{acme, slowly} {
+			item := e.item(to, to.Tenant)
+			item.Deadline = start.Add(5 * time.Second)
+			d.Submit(item)
+		}
+		<-time.After(5 * time.Second)
+		for _, name := range []string{"acme", "slowly"} {
+			got := e.of(t, name)
+			if at := e.when(name).Sub(start); got.End != delivery.Undelivered || got.Attempts != 0 || at > 5*time.Second || at < 4400*time.Millisecond {
+				t.Errorf("%s: %+v after %s, want it given back by 5s", name, got, at)
+			}
+		}
+		abandon(t, d)
+	})
+}
+
 func TestLanesThatComeAndGoFastLoseNothing(t *testing.T) {
 	t.Parallel()
 	e, acme := newEnds(), to("acme")

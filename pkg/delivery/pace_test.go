@@ -100,6 +100,26 @@ func TestALaneBeginsWithTwoRequestsAndGrowsWhileAnswersAreFast(t *testing.T) {
 	})
 }
 
+func TestALaneThatNeedsNoMoreDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{latency: constant(40 * time.Millisecond), answer: accepted}
+		e := newEnds()
+		d := newDispatcher(t, tens(), s)
+		for range 100 {
+			flood(d, e, to("acme"), 10)
+			<-time.After(250 * time.Millisecond)
+		}
+		s.peakSince()
+		flood(d, e, to("acme"), 1000)
+		<-time.After(10 * time.Millisecond)
+		if got := s.peakSince(); got != 2 {
+			t.Errorf("%d requests at once after a time of one at once, want 2", got)
+		}
+		abandon(t, d)
+	})
+}
+
 func TestALaneStopsGrowingWhereAnswersGetSlower(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -57,6 +57,7 @@ func TestHealthIsToldWhatEachRequestCameToAsAWhole(t *testing.T) {
 		"all asked again":                  {[]outcome.Verdict{asked, asked}, health.Sample{Cause: outcome.RetryAsked, Status: 200}},
 		"some left out":                    {[]outcome.Verdict{missing, accepted}, health.Sample{Cause: outcome.OK, Status: 200, Accepted: 1}},
 		"all left out":                     {[]outcome.Verdict{missing, missing}, health.Sample{Cause: outcome.NoVerdict, Status: 200, Failed: true}},
+		"one asked again, one left out":    {[]outcome.Verdict{asked, missing}, health.Sample{Cause: outcome.RetryAsked, Status: 200}},
 		"one never sent, the other failed": {[]outcome.Verdict{tooLargeToSend, broken}, health.Sample{Cause: outcome.ServerError, Status: 503, Failed: true}},
 		"the batch is at fault":            {[]outcome.Verdict{refused, refused}, health.Sample{Cause: outcome.BadRequest, Status: 400}},
 	} {

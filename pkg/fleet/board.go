@@ -282,6 +282,9 @@ func (b *Board) Probed(k Key, p health.Probe, answered bool) {
 		return
 	}
 	defer func() { e.probing, e.turn = false, false }()
+	if e.host != "" && p.Sample.Status != 0 && health.Classify(p.Sample.Cause) == health.Owner {
+		answered = true // the one that stood in for its host is refused for itself
+	}
 	switch {
 	case !e.status.Blocked():
 	case answered && e.host != "":

@@ -30,7 +30,7 @@ func TestOneProbeAtATimeFleetWide(t *testing.T) {
 	a, b := tn.worker(t, "a"), tn.worker(t, "b")
 	to := destinationOf("acme")
 	key := fleet.Key{ID: to.ID}
-	tn.write(t, to.ID.String(), long(to))
+	tn.write(t, to.String(), long(to))
 	for range 150 {
 		within(t, promptly, "both may probe", func() bool {
 			one, other := a.Status(to), b.Status(to)
@@ -66,7 +66,7 @@ func TestTheProbeOfADeadWorkerIsTakenOver(t *testing.T) {
 	a, b := tn.worker(t, "a", short), tn.worker(t, "b", short)
 	to := destinationOf("acme")
 	key := fleet.Key{ID: to.ID}
-	tn.write(t, to.ID.String(), long(to))
+	tn.write(t, to.String(), long(to))
 	within(t, promptly, "both know of it", func() bool { return gate(a, to) == fleet.Park && gate(b, to) == fleet.Park })
 	if !a.Claim(t.Context(), key) {
 		t.Fatal("a claim that nobody else wants was lost")
@@ -85,7 +85,7 @@ func TestAFreshEventIsTheProbe(t *testing.T) {
 	a := tn.worker(t, "a")
 	to := destinationOf("acme")
 	key := fleet.Key{ID: to.ID}
-	tn.write(t, to.ID.String(), long(to))
+	tn.write(t, to.String(), long(to))
 	within(t, promptly, "the state is known", func() bool { return gate(a, to) == fleet.Park })
 	if got := a.Admit(to); got.Gate != fleet.Probe || got.Reason != "server_error" {
 		t.Fatalf("admission = %+v, want a probe", got)
@@ -117,7 +117,7 @@ func TestALostClaimLetsTheNextTry(t *testing.T) {
 	a, b := tn.worker(t, "a"), tn.worker(t, "b")
 	to := destinationOf("acme")
 	key := fleet.Key{ID: to.ID}
-	tn.write(t, to.ID.String(), long(to))
+	tn.write(t, to.String(), long(to))
 	within(t, promptly, "both know of it", func() bool { return gate(a, to) == fleet.Park && gate(b, to) == fleet.Park })
 	if a.Admit(to).Gate != fleet.Probe || !b.Claim(t.Context(), key) || a.Claim(t.Context(), key) {
 		t.Fatal("b should have won")
@@ -136,7 +136,7 @@ func TestNobodyClaimsWhatIsHealthy(t *testing.T) {
 	}
 	asked := long(to)
 	asked.NotBefore = time.Now().Add(time.Hour)
-	tn.write(t, to.ID.String(), asked)
+	tn.write(t, to.String(), asked)
 	within(t, promptly, "the state is known", func() bool { return gate(a, to) == fleet.Park })
 	if a.Claim(t.Context(), fleet.Key{ID: to.ID}) {
 		t.Error("claimed before the time that it asked for")
@@ -144,7 +144,7 @@ func TestNobodyClaimsWhatIsHealthy(t *testing.T) {
 	if got := a.Admit(to); got.Gate != fleet.Park {
 		t.Errorf("admission = %+v before the time that it asked for, want park", got)
 	}
-	if got := tn.stored(t, to.ID.String()); got.Worker != "w0" {
+	if got := tn.stored(t, to.String()); got.Worker != "w0" {
 		t.Errorf("a claim that was refused was written: %+v", got)
 	}
 }
@@ -155,7 +155,7 @@ func TestAProbeOfWhatIsClearedElsewhereLeavesNoTrace(t *testing.T) {
 	a, b := tn.worker(t, "a"), tn.worker(t, "b")
 	to := destinationOf("acme")
 	key := fleet.Key{ID: to.ID}
-	tn.write(t, to.ID.String(), long(to))
+	tn.write(t, to.String(), long(to))
 	within(t, promptly, "both know of it", func() bool { return gate(a, to) == fleet.Park && gate(b, to) == fleet.Park })
 	if !a.Claim(t.Context(), key) {
 		t.Fatal("a claim that nobody else wants was lost")
@@ -178,13 +178,13 @@ func TestOneFailedProbeOnlyDelaysTheNext(t *testing.T) {
 	a := tn.worker(t, "a")
 	to := destinationOf("acme")
 	key := fleet.Key{ID: to.ID}
-	tn.write(t, to.ID.String(), long(to))
+	tn.write(t, to.String(), long(to))
 	within(t, promptly, "the state is known", func() bool { return gate(a, to) == fleet.Park })
 	if !a.ClaimTurn(t.Context(), to.ID, "") {
 		t.Fatal("a claim that nobody else wants was lost")
 	}
 	a.Probed(key, health.Probe{Sample: timedOut(), Held: true}, false)
-	within(t, promptly, "the bucket knows of the longer gap", func() bool { return tn.stored(t, to.ID.String()).Gap == 2*health.FirstGap })
+	within(t, promptly, "the bucket knows of the longer gap", func() bool { return tn.stored(t, to.String()).Gap == 2*health.FirstGap })
 	got := a.Status(to)
 	if !got.Blocked() || got.Reason != "timeout" || !got.Since.Equal(long(to).Since) && time.Since(got.Since) < 9*time.Minute {
 		t.Errorf("status = %+v", got)
@@ -219,6 +219,12 @@ func TestWhoeverSendsIsToldOnceOfWhatIsBlocked(t *testing.T) {
 	a.Observe(to, unauthorized())
 	a.Observe(to, unauthorized())
 	within(t, promptly, "the other worker is told", func() bool { return gate(b, to) == fleet.Park && len(atB.get()) > 0 })
+	news := long(to) // still blocked, for another reason
+	news.State, news.Reason = health.Held, "forbidden"
+	tn.write(t, to.String(), news)
+	within(t, promptly, "both know the news", func() bool {
+		return a.Status(to).Reason == "forbidden" && b.Status(to).Reason == "forbidden"
+	})
 	for name, got := range map[string][]func(*destination.Destination) bool{"a": atA.get(), "b": atB.get()} {
 		if len(got) != 1 {
 			t.Errorf("%s was told %d times, want once", name, len(got))
@@ -236,7 +242,7 @@ func TestWhoeverSendsIsToldOnceOfWhatIsBlocked(t *testing.T) {
 	if match := atA.get()[1]; !match(destinationOf("other")) || match(elsewhere) {
 		t.Errorf("told of: another at the host %t, one elsewhere %t; want true, false", match(destinationOf("other")), match(elsewhere))
 	}
-	if got := outcome.HoldReason("unauthorized"); a.Standing(to).Reason != got {
+	if got := outcome.HoldReason("forbidden"); a.Standing(to).Reason != got {
 		t.Errorf("its own state comes before its host's: %+v", a.Standing(to))
 	}
 }

@@ -89,8 +89,8 @@ func (tn *town) worker(t *testing.T, name string, change ...func(*fleet.Params))
 	running.Go(func() { b.Run(ctx) })
 	w := worker{b, func() { cancel(); running.Wait() }}
 	t.Cleanup(w.stop)
-	known, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	known, enough := context.WithTimeout(t.Context(), patience)
+	defer enough()
 	b.CaughtUp(known)
 	if known.Err() != nil {
 		t.Fatalf("%s has not caught up", name)

@@ -47,7 +47,7 @@ func TestSuccessOnOneWorkerClearsOnTheOther(t *testing.T) {
 	tn := newTown(t)
 	a, b := tn.worker(t, "a"), tn.worker(t, "b")
 	to := destinationOf("acme")
-	key := to.ID.String()
+	key := to.String()
 	for round := range 20 {
 		a.Observe(to, unauthorized())
 		within(t, promptly, "the other worker holds its events", func() bool { return gate(b, to) == fleet.Park })
@@ -75,8 +75,8 @@ func TestASuccessfulTurnWakesNobody(t *testing.T) {
 	tn := newTown(t)
 	a := tn.worker(t, "a")
 	to, other := destinationOf("acme"), destinationOf("other")
-	tn.write(t, to.ID.String(), long(to))
-	tn.write(t, other.ID.String(), long(other))
+	tn.write(t, to.String(), long(to))
+	tn.write(t, other.String(), long(other))
 	within(t, promptly, "the states are known", func() bool { return gate(a, to) == fleet.Park && gate(a, other) == fleet.Park })
 	if !a.ClaimTurn(t.Context(), to.ID, "") || !a.Claim(t.Context(), fleet.Key{ID: other.ID}) {
 		t.Fatal("a claim that nobody else wants was lost")
@@ -97,7 +97,7 @@ func TestAStateOfAnotherVersionIsLeftAlone(t *testing.T) {
 	tn := newTown(t)
 	a := tn.worker(t, "a")
 	to := destinationOf("acme")
-	if err := tn.bucket(t, queue.BucketState).Set(t.Context(), to.ID.String(), []byte("{not json")); err != nil {
+	if err := tn.bucket(t, queue.BucketState).Set(t.Context(), to.String(), []byte("{not json")); err != nil {
 		t.Fatal(err)
 	}
 	tn.write(t, "other.main", long(destinationOf("other")))
@@ -130,7 +130,7 @@ func TestWorkersInConflictConverge(t *testing.T) {
 func agree(t *testing.T, tn *town, to *destination.Destination, workers ...worker) {
 	t.Helper()
 	same := func() (diff string) {
-		want := plain(tn.stored(t, to.ID.String()))
+		want := plain(tn.stored(t, to.String()))
 		for _, w := range workers {
 			diff += cmp.Diff(want, plain(w.Status(to)))
 		}

@@ -154,8 +154,8 @@ func TestTheGapGoesOnWhereTheNextOutageIsSoon(t *testing.T) {
 		again time.Duration // when the next begins
 		want  time.Duration
 	}{
-		"after 59 s it goes on":           {40 * time.Second, 59 * time.Second, 40 * time.Second},
-		"after a minute it falls back":    {40 * time.Second, 60 * time.Second, 5 * time.Second},
+		"after 59 s it goes on":            {40 * time.Second, 59 * time.Second, 40 * time.Second},
+		"after a minute it falls back":     {40 * time.Second, 60 * time.Second, 5 * time.Second},
 		"it never goes on below the least": {0, time.Second, 5 * time.Second},
 	} {
 		var tr health.Tracker

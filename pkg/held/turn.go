@@ -59,9 +59,11 @@ func (k *Keeper) turn(ctx context.Context, wake *queue.Delivery) {
 func (t turn) over() {
 	t.mu.Lock()
 	delete(t.oldest, t.held)
+	delete(t.missing, t.id) // the next time that it is missing is another
 	t.mu.Unlock()
 	if t.host == "" {
 		t.Board.Unmark(t.id)
+		t.Board.Draining(t.id, false) // who drained it may have died before it said so
 	}
 }
 

@@ -112,6 +112,7 @@ func (h *Handler) probe(j *job, r *record.Record, to *destination.Destination, a
 // probed is delivered, but that a failed probe is held as its neighbours are.
 func (h *Handler) probed(j *job, to *destination.Destination, a fleet.Admission, result delivery.Result) {
 	if result.End == delivery.Undelivered {
+		a.Gate = fleet.Park
 		h.park(j, to, a, result)
 		return
 	}

@@ -127,9 +127,9 @@ func (b *Bucket) Each(ctx context.Context, use func(Entry)) error {
 	return err
 }
 
-// Count is how many keys have been written lately: of a bucket with a TTL, the
-// living.
+// Count is how many keys have a value: of a bucket with a TTL, the living.
 func (b *Bucket) Count(ctx context.Context) (int, error) {
-	keys, err := b.conn.CountBySubject(ctx, "KV_"+b.name, "$KV."+b.name+".>")
-	return len(keys), err
+	n := 0
+	err := b.Each(ctx, func(Entry) { n++ })
+	return n, err
 }

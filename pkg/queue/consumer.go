@@ -42,6 +42,9 @@ const (
 	// take of a pull's byte limit, beside max_payload. A limit below the
 	// largest message would stall the consumer.
 	headerRoom = 64 << 10
+	// usualPull is the byte limit of a pull as long as no message is larger:
+	// room for the largest that there may be is not kept for nothing.
+	usualPull = 2 << 20
 	// holdLook is how often a hold is looked at.
 	holdLook = 100 * time.Millisecond
 )
@@ -131,13 +134,17 @@ func (c *Consumer) lookUp(ctx context.Context) (jetstream.Consumer, error) {
 func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, handle func(*Delivery)) {
 	pause := publishBackoff()
 	var told string
+	large := false // the next message is larger than usualPull
 	for ctx.Err() == nil {
-		limit := int(c.config.Conn.NATS.MaxPayload()) + headerRoom
+		limit := c.config.Conn.pullLimit(large)
 		room := footprint(limit)
 		if !c.await(ctx) || c.window.reserve(ctx, room) != nil {
 			return
 		}
 		err := c.fetch(ctx, consumer, limit, room, handle)
+		if large = errors.Is(err, errOverLimit) && !large; large {
+			err = nil
+		}
 		c.ready.Store(err == nil)
 		if err == nil || ctx.Err() != nil {
 			if told != "" {
@@ -156,6 +163,16 @@ func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, ha
 		case <-time.After(pause.NextBackOff()):
 		}
 	}
+}
+
+// pullLimit is the byte limit of a pull: the usual one, or that of the largest
+// message that the server takes.
+func (c *Conn) pullLimit(large bool) int {
+	most := int(c.NATS.MaxPayload()) + headerRoom
+	if large {
+		return most
+	}
+	return min(most, usualPull)
 }
 
 // await waits until no hold is on; false when ctx ends before.

@@ -3,14 +3,14 @@ package queue
 import "time"
 
 // Oversleep makes the delivery look as if this process had stood still for by.
-func (c *Consumer) Oversleep(d *Delivery, by time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (h *Hand) Oversleep(d *Delivery, by time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	d.renewed = d.renewed.Add(-by)
 }
 
 // Beat is one look of the heartbeats.
-func (c *Consumer) Beat() { c.beat(time.Now()) }
+func (h *Hand) Beat() { h.beat(time.Now()) }
 
 // TakeAll tries to reserve the whole window: it can only where all was given back.
 func (w *Window) TakeAll() bool {

@@ -19,7 +19,7 @@ type Source struct {
 	window   *Window
 	consumer jetstream.Consumer
 	ackWait  time.Duration
-	limit    int // bytes of the largest message
+	limit    func(large bool) int // bytes of a pull
 }
 
 const (
@@ -29,6 +29,8 @@ const (
 	drainIdle    = 3 * time.Minute
 	// drainPending bounds what of one subject is in workers' hands.
 	drainPending = 5000
+	// wakeupsPull is the byte limit of a pull of wake-ups, which have no body.
+	wakeupsPull = 128 << 10
 )
 
 // Wakeups is the source of wake-ups, whose leases are WakeupsAckWait long.
@@ -37,7 +39,9 @@ func (c *Conn) Wakeups(ctx context.Context, hand *Hand) (*Source, error) {
 	if err != nil {
 		return nil, asked("consumer "+ConsumerWakeups+" of "+StreamWakeups, err)
 	}
-	return c.source(hand, hand.window, consumer), nil
+	s := c.source(hand, hand.window, consumer)
+	s.limit = func(bool) int { return wakeupsPull }
+	return s, nil
 }
 
 // DrainSource makes the short-lived consumer of one held subject, or finds it:
@@ -74,7 +78,7 @@ func drainName(subject string) string {
 func (c *Conn) source(hand *Hand, window *Window, consumer jetstream.Consumer) *Source {
 	return &Source{
 		hand: hand, window: window, consumer: consumer, ackWait: consumer.CachedInfo().Config.AckWait,
-		limit: int(c.NATS.MaxPayload()) + headerRoom,
+		limit: c.pullLimit,
 	}
 }
 
@@ -82,12 +86,23 @@ func (c *Conn) source(hand *Hand, window *Window, consumer jetstream.Consumer) *
 // returns how many that were. Zero says that none is there now: those that are
 // in hands, or asleep, don't count. It waits for room in the window first.
 func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*Delivery)) (int, error) {
-	left := footprint(s.limit)
+	began := time.Now()
+	took, err := s.pull(ctx, n, wait, false, use)
+	if took == 0 && err == nil && time.Since(began) < wait/2 && ctx.Err() == nil {
+		// The next message is larger than the usual limit.
+		return s.pull(ctx, n, wait, true, use)
+	}
+	return took, err
+}
+
+func (s *Source) pull(ctx context.Context, n int, wait time.Duration, large bool, use func(*Delivery)) (int, error) {
+	limit := s.limit(large)
+	left := footprint(limit)
 	if err := s.window.reserve(ctx, left); err != nil {
 		return 0, err
 	}
 	defer func() { s.window.release(left) }()
-	batch, err := s.consumer.Fetch(n, jetstream.FetchMaxBytes(s.limit), jetstream.FetchMaxWait(wait))
+	batch, err := s.consumer.Fetch(n, jetstream.FetchMaxBytes(limit), jetstream.FetchMaxWait(wait))
 	if err != nil {
 		return 0, pullError(err)
 	}

@@ -106,9 +106,11 @@ func (f *fleet) freeze(ctx context.Context, w *worker, d time.Duration) {
 	defer f.still.RUnlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	began := time.Now()
 	w.proc.signal(syscall.SIGSTOP)
 	pause(ctx, d)
 	w.proc.signal(syscall.SIGCONT)
+	w.proc.frozen += time.Since(began)
 }
 
 // restart tells a worker to leave and starts it again.

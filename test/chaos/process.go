@@ -16,10 +16,12 @@ import (
 type process struct {
 	name  string
 	began time.Time
-	cmd   *exec.Cmd
-	log   *os.File
-	done  chan struct{} // closed when it is gone
-	err   error         // how it went; read it after done
+	// frozen is how long it was stopped; whoever stops it sees to it alone.
+	frozen time.Duration
+	cmd    *exec.Cmd
+	log    *os.File
+	done   chan struct{} // closed when it is gone
+	err    error         // how it went; read it after done
 
 	mu   sync.Mutex
 	told bool // it was killed or told to stop by us
@@ -65,8 +67,8 @@ func (p *process) expected() bool {
 	return p.told
 }
 
-// age is how old it was at some time.
-func (p *process) age(at time.Time) time.Duration { return at.Sub(p.began) }
+// age is how old it was at some time, the time that it stood still left out.
+func (p *process) age(at time.Time) time.Duration { return at.Sub(p.began) - p.frozen }
 
 // kill ends it at once, stopped or not, and waits.
 func (p *process) kill() {

@@ -238,15 +238,19 @@ func (r *run) startFleet(ctx context.Context) error {
 	return r.fleet.start(ctx, r.workers)
 }
 
-// A calm time before the faults: with nothing broken, a record that takes
-// longer than calmBound has lost a lease somewhere.
+// A calm time before the faults, with a burst that makes workers fetch in full:
+// with nothing broken, a record that takes longer than calmBound has lost a
+// lease somewhere.
 const (
-	calmTime  = 3 * time.Second
+	calmTime  = 2 * time.Second
+	calmBurst = 5 // times the rate
 	calmBound = 10 * time.Second
 )
 
 // calm publishes while all is well, and sees that all is delivered at once.
 func (r *run) calm(ctx context.Context, p *publisher) error {
+	p.rate = calmBurst * r.rate
+	defer func() { p.rate = r.rate }()
 	publishing, enough := context.WithTimeout(ctx, calmTime)
 	defer enough()
 	if err := p.run(publishing, ctx); err != nil {

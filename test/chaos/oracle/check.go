@@ -77,8 +77,9 @@ func (o *Oracle) checkWhole(v *Verdict, n int, e *entry) {
 	if !hostile {
 		return
 	}
-	v.Hostile++
-	if e.letters == 0 {
+	if e.letters > 0 {
+		v.Hostile++
+	} else {
 		v.Missing = append(v.Missing, Missing{n, r.MsgID, r.Subject, "_"})
 		o.find("missing", n, r.Subject+"._", "%s has no letter (%s)", r.Kind, want.Reason)
 	}
@@ -100,7 +101,7 @@ func (o *Oracle) checkBranch(v *Verdict, b *branch, acked bool) {
 		}
 	case b.taken > 0:
 		v.Delivered++
-	case b.letters > 0:
+	case b.letters > 0, o.entries[b.n].letters > 0:
 		v.Dead++
 	case b.want == Nothing:
 		v.LeftOut++

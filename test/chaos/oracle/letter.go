@@ -35,6 +35,7 @@ func (o *Oracle) Buried(l *Letter) {
 			return
 		}
 	}
+	o.entries[n].letters++ // which ends its branches, wrongly
 	o.find("misburied", n, l.where(), "a good record has letter %d, %s: %s", l.Sequence, l.Reason, l.Detail)
 }
 
