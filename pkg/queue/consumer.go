@@ -42,9 +42,6 @@ const (
 	// take of a pull's byte limit, beside max_payload. A limit below the
 	// largest message would stall the consumer.
 	headerRoom = 64 << 10
-	// usualPull is the byte limit of a pull as long as no message is larger:
-	// room for the largest that there may be is not kept for nothing.
-	usualPull = 2 << 20
 	// holdLook is how often a hold is looked at.
 	holdLook = 100 * time.Millisecond
 )
@@ -134,17 +131,13 @@ func (c *Consumer) lookUp(ctx context.Context) (jetstream.Consumer, error) {
 func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, handle func(*Delivery)) {
 	pause := publishBackoff()
 	var told string
-	large := false // the next message is larger than usualPull
+	size := newPullSize(consumer, c.config.Conn)
 	for ctx.Err() == nil {
-		limit := c.config.Conn.pullLimit(large)
-		room := footprint(limit)
+		room := footprint(size.limit)
 		if !c.await(ctx) || c.window.reserve(ctx, room) != nil {
 			return
 		}
-		err := c.fetch(ctx, consumer, limit, room, handle)
-		if large = errors.Is(err, errOverLimit) && !large; large {
-			err = nil
-		}
+		err := c.fetch(ctx, consumer, size, room, handle)
 		c.ready.Store(err == nil)
 		if err == nil || ctx.Err() != nil {
 			if told != "" {
@@ -165,16 +158,6 @@ func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, ha
 	}
 }
 
-// pullLimit is the byte limit of a pull: the usual one, or that of the largest
-// message that the server takes.
-func (c *Conn) pullLimit(large bool) int {
-	most := int(c.NATS.MaxPayload()) + headerRoom
-	if large {
-		return most
-	}
-	return min(most, usualPull)
-}
-
 // await waits until no hold is on; false when ctx ends before.
 func (c *Consumer) await(ctx context.Context) bool {
 	for c.config.Hold != nil && c.config.Hold() {
@@ -192,17 +175,19 @@ func (c *Consumer) await(ctx context.Context) bool {
 // ctx ends: what the server has sent by then would wait for ack_wait. It is read
 // to its end; what comes is handed back when no pull of ours is open, or it
 // would come straight back to us, again and again.
-func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, limit int, room int64, handle func(*Delivery)) error {
+func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, size *pullSize, room int64, handle func(*Delivery)) error {
 	left := room
 	defer func() { c.window.release(left) }()
 	began, took := time.Now(), 0
-	batch, err := consumer.Fetch(fetchMessages, jetstream.FetchMaxBytes(limit), jetstream.FetchMaxWait(fetchWait),
-		jetstream.FetchPriorityGroup(PriorityGroup), jetstream.FetchPrioritized(c.config.Rank))
+	n, opts := size.ask(fetchMessages)
+	batch, err := consumer.Fetch(n, append(opts, jetstream.FetchMaxWait(fetchWait),
+		jetstream.FetchPriorityGroup(PriorityGroup), jetstream.FetchPrioritized(c.config.Rank))...)
 	if err != nil {
 		return c.fetchError(ctx, err)
 	}
 	for msg := range batch.Messages() {
 		took++
+		size.got(len(msg.Data()))
 		d := c.take(msg, &left, c.config.AckWait)
 		switch {
 		case d == nil:

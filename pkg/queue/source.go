@@ -19,7 +19,7 @@ type Source struct {
 	window   *Window
 	consumer jetstream.Consumer
 	ackWait  time.Duration
-	limit    func(large bool) int // bytes of a pull
+	size     *pullSize
 }
 
 const (
@@ -40,7 +40,8 @@ func (c *Conn) Wakeups(ctx context.Context, hand *Hand) (*Source, error) {
 		return nil, asked("consumer "+ConsumerWakeups+" of "+StreamWakeups, err)
 	}
 	s := c.source(hand, hand.window, consumer)
-	s.limit = func(bool) int { return wakeupsPull }
+	// Wake-ups have no body: room for large ones would be kept for nothing.
+	s.size.limit, s.size.largest = wakeupsPull, 1<<10
 	return s, nil
 }
 
@@ -78,7 +79,7 @@ func drainName(subject string) string {
 func (c *Conn) source(hand *Hand, window *Window, consumer jetstream.Consumer) *Source {
 	return &Source{
 		hand: hand, window: window, consumer: consumer, ackWait: consumer.CachedInfo().Config.AckWait,
-		limit: c.pullLimit,
+		size: newPullSize(consumer, c),
 	}
 }
 
@@ -86,29 +87,20 @@ func (c *Conn) source(hand *Hand, window *Window, consumer jetstream.Consumer) *
 // returns how many that were. Zero says that none is there now: those that are
 // in hands, or asleep, don't count. It waits for room in the window first.
 func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*Delivery)) (int, error) {
-	began := time.Now()
-	took, err := s.pull(ctx, n, wait, false, use)
-	if took == 0 && err == nil && time.Since(began) < wait/2 && ctx.Err() == nil {
-		// The next message is larger than the usual limit.
-		return s.pull(ctx, n, wait, true, use)
-	}
-	return took, err
-}
-
-func (s *Source) pull(ctx context.Context, n int, wait time.Duration, large bool, use func(*Delivery)) (int, error) {
-	limit := s.limit(large)
-	left := footprint(limit)
+	left := footprint(s.size.limit)
 	if err := s.window.reserve(ctx, left); err != nil {
 		return 0, err
 	}
 	defer func() { s.window.release(left) }()
-	batch, err := s.consumer.Fetch(n, jetstream.FetchMaxBytes(limit), jetstream.FetchMaxWait(wait))
+	n, opts := s.size.ask(n)
+	batch, err := s.consumer.Fetch(n, append(opts, jetstream.FetchMaxWait(wait))...)
 	if err != nil {
 		return 0, pullError(err)
 	}
 	took := 0
 	// Read to its end even when ctx ends: what was sent would wait for its lease.
 	for msg := range batch.Messages() {
+		s.size.got(len(msg.Data()))
 		d := s.hand.take(msg, &left, s.ackWait)
 		if d == nil {
 			continue
