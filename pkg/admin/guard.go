@@ -54,18 +54,21 @@ func ReleaseGuard(ctx context.Context, conn *queue.Conn, p ReleaseGuardParams) e
 	if err != nil {
 		return err
 	}
+	released := make(map[string]bool, len(keys))
 	for key, s := range keys {
+		released[key] = true
 		if err := bucket.Set(ctx, key, pardon); err != nil {
 			return err
 		}
 		fmt.Fprintf(p.Out, "released %s: %s\n", key, s.Detail)
 	}
-	return wakeGuarded(ctx, conn)
+	return wakeGuarded(ctx, conn, released)
 }
 
-// wakeGuarded has what is held looked at again. What the guard holds sleeps in
-// its drain's consumer, which is made anew.
-func wakeGuarded(ctx context.Context, conn *queue.Conn) error {
+// wakeGuarded has what is held looked at again. What the guard holds of a
+// destination that is released sleeps in its drain's consumer, which is made
+// anew; the rest is awake within a minute.
+func wakeGuarded(ctx context.Context, conn *queue.Conn, released map[string]bool) error {
 	held, err := conn.CountBySubject(ctx, queue.StreamHeld, ">")
 	if err != nil {
 		return err
@@ -75,8 +78,10 @@ func wakeGuarded(ctx context.Context, conn *queue.Conn) error {
 		if !ok {
 			continue
 		}
-		if err := conn.EndDrain(ctx, subject); err != nil {
-			return err
+		if released[tenant+"."+name] || name == queue.NoToken {
+			if err := conn.EndDrain(ctx, subject); err != nil {
+				return err
+			}
 		}
 		if err := conn.Rouse(ctx, queue.WakeupSubject(tenant, name)); err != nil {
 			return err

@@ -186,6 +186,7 @@ func (w *worker) start(ctx context.Context) error {
 
 	w.board = fleet.New(fleet.Params{
 		Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log,
+		Current: func(id destination.ID) *destination.Destination { return w.files.Current().Get(id) },
 		Blocked: func(match func(*destination.Destination) bool) { w.dispatcher.Release(match) },
 	})
 	w.files.OnChange(func(_, now *destination.Set) { w.board.Changed(now) })
@@ -240,11 +241,13 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 		HoldMax: c.HoldMax, Logger: w.log,
 	})
 	w.gauges()
+	w.files.Reload()
 	w.background("board", w.board.Run)
 	w.background("destinations", w.files.Watch)
 	known, cancel := context.WithTimeout(ctx, boardWait)
 	defer cancel()
 	w.board.CaughtUp(known)
+	w.board.Changed(w.files.Current())
 	return nil
 }
 

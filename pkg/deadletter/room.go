@@ -52,11 +52,16 @@ func (w *Writer) publish(ctx context.Context, l Letter, m queue.Message) error {
 }
 
 // makeRoom deletes the oldest letters of the subject, else of its destination,
-// until they are need bytes, but at least one. It reports whether there was one.
+// else of its tenant, until they are need bytes, but at least one. A tenant that
+// has none takes the room from whoever has the most letters: nobody may fill the
+// stream for all. It reports whether there was one.
 func (w *Writer) makeRoom(ctx context.Context, l Letter, subject string, need int) (made bool, err error) {
 	freed := 0
 	for n := 0; n < maxDiscards && (n == 0 || freed < need); n++ {
-		oldest, err := w.oldest(ctx, subject, queue.DeadFilter(Token(l.Tenant), Token(l.Destination), ""))
+		oldest, err := w.oldest(ctx, subject, queue.DeadFilter(Token(l.Tenant), Token(l.Destination), ""), queue.DeadFilter(Token(l.Tenant), "", ""))
+		if errors.Is(err, queue.ErrNoMessage) {
+			oldest, err = w.oldestOfMost(ctx)
+		}
 		if errors.Is(err, queue.ErrNoMessage) {
 			return made, nil
 		}
@@ -73,6 +78,24 @@ func (w *Writer) makeRoom(ctx context.Context, l Letter, subject string, need in
 		}
 	}
 	return made, nil
+}
+
+// oldestOfMost reads the oldest letter of the subject that has the most.
+func (w *Writer) oldestOfMost(ctx context.Context) (queue.StoredMessage, error) {
+	counts, err := w.queue.CountBySubject(ctx, queue.StreamDead, queue.DeadFilter("", "", ""))
+	if err != nil {
+		return queue.StoredMessage{}, err
+	}
+	most := ""
+	for subject, n := range counts {
+		if most == "" || n > counts[most] || n == counts[most] && subject < most {
+			most = subject
+		}
+	}
+	if most == "" {
+		return queue.StoredMessage{}, queue.ErrNoMessage
+	}
+	return w.queue.FirstOf(ctx, queue.StreamDead, most)
 }
 
 // oldest reads the first letter of the first filter that has one.

@@ -115,7 +115,7 @@ func large(i int, tenant string, size int) deadletter.Letter {
 	return l
 }
 
-func TestAFullStreamTakesNothingFromOtherDestinations(t *testing.T) {
+func TestAFullStreamTakesNothingFromOthersButFromWhoHasTheMost(t *testing.T) {
 	t.Parallel()
 	conn := connect(t)
 	writer := deadletter.NewWriter(conn, 1<<20)
@@ -131,12 +131,17 @@ func TestAFullStreamTakesNothingFromOtherDestinations(t *testing.T) {
 	if len(got)+len(gone.all) != 11 || !slices.Contains(got, "g50") || slices.Contains(got, "g0") || !slices.Contains(got, "g9") {
 		t.Errorf("acme's are %v; discarded %+v", got, gone.all)
 	}
-	l := large(60, "gamma", 16<<10) // has none of its own to take the room of
-	if _, err := writer.Write(t.Context(), l); !errors.Is(err, queue.ErrQueueFull) {
-		t.Errorf("gamma's letter: %v", err)
-	}
 	if after := len(buried(t, conn, deadletter.Filter{Tenant: "beta"})); after != before {
 		t.Errorf("beta had %d letters, now %d", before, after)
+	}
+	// One that has none of its own must not stop the fleet: beta fills the stream.
+	acmes := len(got)
+	bury(t, writer, large(60, "gamma", 4<<10))
+	if after := len(buried(t, conn, deadletter.Filter{Tenant: "acme"})); after != acmes {
+		t.Errorf("acme had %d letters, now %d", acmes, after)
+	}
+	if after := len(buried(t, conn, deadletter.Filter{Tenant: "beta"})); after >= before {
+		t.Errorf("beta had %d letters, now %d; it has filled the stream", before, after)
 	}
 }
 

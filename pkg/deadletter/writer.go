@@ -18,6 +18,8 @@ type Queue interface {
 	Publish(ctx context.Context, m queue.Message) error
 	// FirstOf reads the oldest message of a stream that matches.
 	FirstOf(ctx context.Context, stream, filter string) (queue.StoredMessage, error)
+	// CountBySubject counts a stream's messages by subject, of those that match.
+	CountBySubject(ctx context.Context, stream, filter string) (map[string]uint64, error)
 	// Delete deletes one message by its sequence.
 	Delete(ctx context.Context, stream string, sequence uint64) error
 }

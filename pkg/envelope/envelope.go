@@ -38,10 +38,11 @@ const (
 	HeaderRules        = "Hogcast-Rules"
 	HeaderMapping      = "Hogcast-Mapping"
 	HeaderWorker       = "Hogcast-Worker"
-	HeaderEncoding     = "Hogcast-Encoding" // of the body: "" or "zstd"
-	HeaderSize         = "Hogcast-Size"     // of the record in bytes, where the body is not it
-	HeaderSHA256       = "Hogcast-Sha256"   // of the record, where the body is not it
-	HeaderTraceparent  = "traceparent"      // the one header of the sender that is kept
+	HeaderDropped      = "Hogcast-Dropped-Fields" // of a record that was rebuilt: names that its bytes no longer tell
+	HeaderEncoding     = "Hogcast-Encoding"       // of the body: "" or "zstd"
+	HeaderSize         = "Hogcast-Size"           // of the record in bytes, where the body is not it
+	HeaderSHA256       = "Hogcast-Sha256"         // of the record, where the body is not it
+	HeaderTraceparent  = "traceparent"            // the one header of the sender that is kept
 )
 
 // Limits, in bytes. Together they keep what a move adds below MaxAdded.
@@ -108,6 +109,7 @@ type Envelope struct {
 	Rules        []string // privacy transforms already applied
 	Mapping      string   // version of the mapping that was in force
 	Worker       string
+	Dropped      []string // optional fields left out of the record as stored
 	Traceparent  string
 
 	Encoding string
@@ -165,6 +167,7 @@ func (e *Envelope) Headers() map[string][]string {
 	set(HeaderRules, strings.Join(e.Rules, ","), 512)
 	set(HeaderMapping, e.Mapping, 64)
 	set(HeaderWorker, e.Worker, 128)
+	set(HeaderDropped, strings.Join(e.Dropped, ","), MaxDetail)
 	set(HeaderTraceparent, e.Traceparent, 128)
 	set(HeaderEncoding, e.Encoding, 16)
 	number(HeaderSize, e.Size)
@@ -196,6 +199,9 @@ func Parse(headers map[string][]string, body []byte) (*Envelope, error) {
 		Field: get(HeaderField), Detail: get(HeaderDetail), Mapping: get(HeaderMapping),
 		Worker: get(HeaderWorker), Traceparent: get(HeaderTraceparent),
 		Encoding: get(HeaderEncoding), SHA256: get(HeaderSHA256), Body: body,
+	}
+	if dropped := get(HeaderDropped); dropped != "" {
+		e.Dropped = strings.Split(dropped, ",")
 	}
 	if rules := get(HeaderRules); rules != "" {
 		e.Rules = strings.Split(rules, ",")

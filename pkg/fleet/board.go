@@ -25,6 +25,8 @@ type Params struct {
 	// ProbeLimit is the longest that a probe takes; nobody else probes before.
 	// Default 15 s.
 	ProbeLimit time.Duration
+	// Current, if set, tells a destination as it is configured now, or nil.
+	Current func(destination.ID) *destination.Destination
 	// Blocked, if set, is told of destinations that are not to be sent to any
 	// more. It must not call the board.
 	Blocked func(match func(*destination.Destination) bool)
@@ -281,7 +283,12 @@ func (b *Board) Probed(k Key, p health.Probe, answered bool) {
 	if e == nil {
 		return
 	}
-	defer func() { e.probing, e.turn = false, false }()
+	defer func() {
+		e.probing, e.turn = false, false
+		if e.revision == 0 && e.status == (health.Status{State: health.Healthy}) {
+			delete(b.entries, key) // somebody else has cleared it meanwhile
+		}
+	}()
 	if e.host != "" && p.Sample.Status != 0 && health.Classify(p.Sample.Cause) == health.Owner {
 		answered = true // the one that stood in for its host is refused for itself
 	}

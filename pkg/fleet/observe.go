@@ -18,7 +18,7 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.host(token, to.Endpoint)
-	if b.isOurs(h, s, now) {
+	if b.isOurs(h, s, now) || b.outdated(to) {
 		return
 	}
 	if s.Accepted > 0 {
@@ -28,9 +28,17 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 		}
 	}
 	key := to.String()
-	if own := b.entries[key]; own != nil && own.status.Blocked() && own.status.About(s.Revision) {
-		b.observeBlocked(key, own, s)
-		return
+	if own := b.entries[key]; own != nil && own.status.Blocked() {
+		if own.status.About(s.Revision) {
+			b.observeBlocked(key, own, s)
+			return
+		}
+		if b.params.Current == nil {
+			return // which of the two is the latest can't be told
+		}
+		if s.Accepted > 0 {
+			b.clear(key, own) // it is about a revision that is no more
+		}
 	}
 	next := b.tracker(to.ID).Observe(now, s)
 	if !next.Blocked() {
@@ -44,6 +52,16 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 	if health.HostDown(h.open, h.accepted, now) {
 		b.hostDown(token, h, next)
 	}
+}
+
+// outdated reports whether a destination has been changed since it was asked:
+// the answer says nothing about it as it is now.
+func (b *Board) outdated(to *destination.Destination) bool {
+	if b.params.Current == nil {
+		return false
+	}
+	now := b.params.Current(to.ID)
+	return now != to && (now == nil || now.Revision() != to.Revision())
 }
 
 // isOurs notes whether an endpoint was reached, and reports a fault that is on
@@ -150,8 +168,8 @@ func (b *Board) adopt(e *entry, s health.Status) {
 	if h := b.hosts[was.Host]; h != nil && was.State == health.Open {
 		h.open--
 	}
-	if h := b.hosts[s.Host]; h != nil && s.State == health.Open {
-		h.open++
+	if s.State == health.Open && s.Host != "" {
+		b.host(s.Host, "").open++
 	}
 }
 
@@ -185,8 +203,11 @@ func (b *Board) entry(key string, id destination.ID, host string) *entry {
 func (b *Board) host(token, endpoint string) *host {
 	h := b.hosts[token]
 	if h == nil {
-		h = &host{endpoint: endpoint}
+		h = &host{}
 		b.hosts[token] = h
+	}
+	if endpoint != "" {
+		h.endpoint = endpoint
 	}
 	return h
 }

@@ -47,7 +47,7 @@ func (b *Board) Draining(id destination.ID, yes bool) {
 	key := id.String()
 	e := b.entries[key]
 	switch {
-	case yes && (e == nil || e.status.State == health.Healthy):
+	case yes && (e == nil || e.status.State == health.Healthy && !e.status.Pardoned(time.Now())):
 		b.set(key, b.entry(key, id, ""), health.Status{State: health.Draining, Since: time.Now()})
 	case !yes && e != nil && e.status.State == health.Draining:
 		b.set(key, e, health.Status{State: health.Healthy})

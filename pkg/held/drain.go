@@ -72,8 +72,11 @@ func (f *flight) below(n int) {
 // is no more, the budget is used up, or a destination does not take it.
 // find tells where a branch goes now; nil: nowhere.
 func (t turn) drain(ctx context.Context, find func(destination.ID) *destination.Destination) (next, error) {
+	if n, err := t.Conn.HeldCount(ctx, t.held); err != nil || n == 0 {
+		return empty, err // many are woken at once of which few hold anything
+	}
 	if !t.enter() {
-		return sleep(time.Second), nil
+		return sleep(jittered(soon)), nil
 	}
 	defer t.leave()
 	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)

@@ -13,6 +13,7 @@ package held
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -56,8 +57,10 @@ func (p *Parker) Park(ctx context.Context, b Branch) error {
 	if !e.Fit(int(p.conn.NATS.MaxPayload())) {
 		return fmt.Errorf("holding: %w", queue.ErrTooLarge)
 	}
-	if p.quota != nil {
-		if err := p.quota.take(b.To.Tenant, len(e.Body)+envelope.MaxAdded/8); err != nil {
+	fresh := b.From.Stream != queue.StreamHeld && b.From.Stream != queue.StreamHeldHosts
+	size := len(e.Body) + envelope.MaxAdded/8
+	if p.quota != nil && fresh {
+		if err := p.quota.take(b.To.Tenant, size); err != nil {
 			return fmt.Errorf("holding: %w", err)
 		}
 	}
@@ -69,6 +72,14 @@ func (p *Parker) Park(ctx context.Context, b Branch) error {
 		Subject: subject, ID: envelope.MoveID(b.From, b.To.Name), Header: e.Headers(), Body: e.Body,
 	})
 	if err != nil {
+		if p.quota != nil && fresh {
+			p.quota.giveBack(b.To.Tenant, size)
+		}
+		if b.Host != "" && errors.Is(err, queue.ErrQueueFull) {
+			// Its own line may have room.
+			b.Host = ""
+			return p.Park(ctx, b)
+		}
 		return fmt.Errorf("holding: %w", err)
 	}
 	p.waker.Wake(wakeup)

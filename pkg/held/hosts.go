@@ -53,10 +53,16 @@ func (t turn) standIn(ctx context.Context) (queue.StoredMessage, *destination.De
 	}
 	_, tenant, name, _ := queue.ParseHeldSubject(oldest.Subject)
 	to := t.Registry.Current().Get(destination.ID{Tenant: tenant, Name: name})
-	if to != nil && !to.Paused && to.Enabled {
+	if t.standsIn(to) {
 		return oldest, to, nil
 	}
 	return oldest, nil, t.moveOn(ctx)
+}
+
+// standsIn reports whether a destination may be asked how its host does.
+func (t turn) standsIn(to *destination.Destination) bool {
+	return to != nil && !to.Paused && to.Enabled && queue.HostToken(to.Endpoint) == t.host &&
+		t.Board.Status(to).State != health.Held
 }
 
 // moveOn takes the head of the stream out of the way of the probe.
@@ -70,7 +76,7 @@ func (t turn) moveOn(ctx context.Context) error {
 	_, err = source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
 		_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
 		id := destination.ID{Tenant: tenant, Name: name}
-		if to := t.Registry.Current().Get(id); to != nil && !to.Paused && to.Enabled {
+		if t.standsIn(t.Registry.Current().Get(id)) {
 			t.Hand.Settle(d, queue.Again(backSoon))
 			return
 		}

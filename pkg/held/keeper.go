@@ -92,7 +92,7 @@ type Keeper struct {
 const (
 	// turnsAtOnce bounds the wake-ups that one worker has in hand; most of them
 	// go back to sleep at once.
-	turnsAtOnce = 64
+	turnsAtOnce = 512
 	// drainsMost bounds the drains of one worker, however few it shares with.
 	drainsMost = 16
 	pullWait   = 2 * time.Second

@@ -68,6 +68,15 @@ func (q *Quota) take(tenant string, size int) error {
 	return nil
 }
 
+// giveBack takes back what was counted for a branch that was not stored.
+func (q *Quota) giveBack(tenant string, size int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if h := q.tenants[tenant]; h != nil {
+		h.since = max(h.since-int64(size), 0)
+	}
+}
+
 // swept takes over the counts of a sweep; usual is the size of a message over
 // the whole stream.
 func (q *Quota) swept(limit int64, counts map[string]uint64, usual float64) {

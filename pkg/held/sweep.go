@@ -30,7 +30,21 @@ func (k *Keeper) sweeps(ctx context.Context) {
 	}
 }
 
+// findAgain forgets since when a destination was missing that is there again:
+// the next time that it is missing is another.
+func (k *Keeper) findAgain() {
+	now := k.Registry.Current()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id := range k.missing {
+		if now.Get(id) != nil {
+			delete(k.missing, id)
+		}
+	}
+}
+
 func (k *Keeper) sweep(ctx context.Context) error {
+	k.findAgain()
 	wakeups, err := k.Conn.CountBySubject(ctx, queue.StreamWakeups, ">")
 	if err != nil {
 		return err

@@ -126,6 +126,9 @@ func (t turn) take(ctx context.Context) (next, error) {
 		return t.wait(ctx, to, outcome.OwnerPaused)
 	}
 	t.found(to.ID)
+	if t.Board.HostStatus(queue.HostToken(to.Endpoint)).Blocked() {
+		return t.asleep(ctx, jittered(health.MaxGap)) // its host is probed for all
+	}
 	status := t.Board.Status(to)
 	if !status.Blocked() {
 		return t.drain(ctx, t.only(to))

@@ -18,6 +18,7 @@ const (
 	codeStorageExceeded      jetstream.ErrorCode = 10047
 	codeMessageTooLarge      jetstream.ErrorCode = 10054
 	codeStoreFailed          jetstream.ErrorCode = 10077
+	codeIDInProcess          jetstream.ErrorCode = 10158
 	codeTooManyRequests      jetstream.ErrorCode = 10167
 )
 
@@ -72,6 +73,9 @@ func judgeAPI(f *flight, api *jetstream.APIError) error {
 		what = ErrQueueFull
 	case codeAccountExceeded, codeInsufficientResource, codeMemoryExceeded, codeStorageExceeded, codeTooManyRequests:
 		what = ErrQueueFull
+	case codeIDInProcess:
+		// An attempt with this id is being stored: ask again what became of it.
+		return nil
 	case codeMessageTooLarge:
 		what = ErrTooLarge
 	default:

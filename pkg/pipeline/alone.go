@@ -79,11 +79,11 @@ func (q *quarantine) left(*job) {
 func (q *quarantine) run() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.suspects) > 0 && !q.stopping {
+	for {
 		for q.busy > 0 {
 			q.settled.Wait()
 		}
-		if q.stopping {
+		if q.stopping || len(q.suspects) == 0 {
 			break
 		}
 		i := rand.N(len(q.suspects)) //nolint:gosec // any will do
@@ -94,11 +94,8 @@ func (q *quarantine) run() {
 		q.unlocked(func() {
 			q.handler.Logger.Warn("a record that has come often is handled alone",
 				zap.Uint64("sequence", j.message.Sequence), zap.Uint64("deliveries", j.message.NumDelivered))
-			q.handler.handle(j)
+			q.handler.begin(j)
 		})
-	}
-	for q.busy > 0 {
-		q.settled.Wait()
 	}
 	rest := append(q.waiting, q.suspects...) //nolint:gocritic // both end here
 	q.waiting, q.suspects, q.running = nil, nil, false
@@ -109,7 +106,7 @@ func (q *quarantine) run() {
 			if stopping {
 				j.finish(branchInterrupted)
 			} else {
-				q.handler.handle(j)
+				q.handler.begin(j)
 			}
 		}
 	})

@@ -84,7 +84,7 @@ func (h *Handler) reject(j *job, l deadletter.Letter) {
 	e := l.Envelope
 	e.Reason, e.Detail = string(outcome.Guarded), f.Cause
 	b := held.Branch{To: destination.ID{Tenant: l.Tenant, Name: queue.NoToken}, From: j.source, Envelope: e}
-	h.hold(b, func(end outcome.End, err error) {
+	h.hold(b, h.live(j.message), func(end outcome.End, err error) {
 		if err != nil {
 			j.finish(branchInterrupted)
 			return
@@ -104,7 +104,8 @@ func causeOf(l deadletter.Letter) string {
 func fateOf(to *destination.Destination, result delivery.Result) guard.Fate {
 	const longest = 64
 	cause, detail := string(result.Verdict.Cause), result.Verdict.Detail
-	if detail != "" && len(detail) <= longest && !strings.ContainsAny(detail, " \t\n") {
+	word := !strings.ContainsFunc(detail, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' })
+	if detail != "" && len(detail) <= longest && word && !to.PrivacyMode {
 		cause += " " + detail
 	}
 	return guard.Fate{Tenant: to.Tenant, Destination: to.Name, Cause: cause}

@@ -34,6 +34,8 @@ type Deliverer interface{ Submit(*delivery.Item) }
 // Settler does with a message what the verdict says, once.
 type Settler interface {
 	Settle(*queue.Delivery, queue.Verdict)
+	// InHand reports whether its lease holds, and it is not settled.
+	InHand(*queue.Delivery) bool
 }
 
 // Health tells what may be done with a fresh event.
@@ -98,6 +100,12 @@ func (h *Handler) Handle(m *queue.Delivery) {
 	if h.alone.takes(j) {
 		return
 	}
+	h.handle(j)
+}
+
+// begin handles a record that had to wait: its stay begins now.
+func (h *Handler) begin(j *job) {
+	j.received = time.Now()
 	h.handle(j)
 }
 

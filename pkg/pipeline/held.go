@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,6 +52,7 @@ type branch struct {
 	from envelope.Source // the held message itself
 	time time.Time       // when its record was published
 	e    *envelope.Envelope
+	live func() bool // storing.live
 	// end settles it; taken: its fate is sealed, or it is held elsewhere.
 	end func(v queue.Verdict, taken bool)
 }
@@ -104,7 +107,13 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 			k.again(b, outcome.Guarded, f.Cause)
 		}
 	case delivery.Undelivered:
-		if result.Failures > 0 && k.Health.Standing(to).Gate == fleet.Pass {
+		a := k.Health.Standing(to)
+		if b.from.Stream == queue.StreamHeldHosts && a.Host == "" {
+			// One that is slow for itself must not stop the drain of all.
+			k.again(b, outcome.HoldReason(result.Verdict.Cause), b.e.Detail)
+			return
+		}
+		if result.Failures > 0 && a.Gate == fleet.Pass {
 			k.suspect(b, to, result)
 			return
 		}
@@ -129,15 +138,30 @@ func (k *Keeper) suspect(b *branch, to *destination.Destination, result delivery
 // it goes with it.
 func (k *Keeper) again(b *branch, reason outcome.HoldReason, detail string) {
 	b.e.Reason, b.e.Detail = string(reason), detail
-	k.hold(held.Branch{To: b.to, From: b.from, Envelope: *b.e}, func(end outcome.End, err error) {
-		if err != nil {
-			b.end(queue.Again(backSoon), false)
-			return
-		}
-		if end != outcome.Held {
-			k.ended(b, end)
-		}
-		b.end(queue.Ack(), true)
+	to := held.Branch{To: b.to, From: b.from, Envelope: *b.e}
+	var full bool
+	k.keep.until(storing{
+		what: "held branch", tenant: b.to.Tenant, destination: b.to.Name, live: b.live,
+		store: func(ctx context.Context) error {
+			err := k.Parker.Park(ctx, to)
+			// It is held already: where there is no room it stays where it is.
+			full = errors.Is(err, queue.ErrQueueFull) || errors.Is(err, queue.ErrTooLarge)
+			if full {
+				return nil
+			}
+			return err
+		},
+		done: func(err error) {
+			switch {
+			case err != nil:
+				b.end(queue.Again(backSoon), false)
+			case full:
+				b.end(queue.Again(poisonPause), true)
+			default:
+				k.Metrics.Held.WithLabelValues(b.e.Reason).Inc()
+				b.end(queue.Ack(), true)
+			}
+		},
 	})
 }
 
@@ -174,7 +198,8 @@ func (k *Keeper) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeO
 		return false
 	}
 	from := envelope.Source{Stream: stream, Sequence: m.Sequence, Time: m.Time}
-	b := &branch{to: p.To.ID, from: from, time: e.Source.Time, e: e, end: func(v queue.Verdict, taken bool) {
+	k.privatise(p.To.ID, e)
+	b := &branch{to: p.To.ID, from: from, time: e.Source.Time, e: e, live: func() bool { return true }, end: func(v queue.Verdict, taken bool) {
 		if v == queue.Ack() {
 			taken = k.remove(ctx, stream, m.Sequence)
 		}
@@ -220,7 +245,33 @@ func (k *Keeper) open(d *queue.Delivery, to destination.ID, done func(bool)) (*b
 		return nil, false
 	}
 	from := envelope.Source{Stream: d.Stream, Sequence: d.Sequence, Time: d.Time}
-	return &branch{to: to, from: from, time: e.Source.Time, e: e, end: settle}, true
+	k.privatise(to, e)
+	return &branch{to: to, from: from, time: e.Source.Time, e: e, live: k.live(d), end: settle}, true
+}
+
+// privatise applies the privacy rules of the day to what was stored before they
+// were in force, wherever it goes from here.
+func (k *Keeper) privatise(to destination.ID, e *envelope.Envelope) {
+	all := k.Registry.Current()
+	now := all.Get(to)
+	private := now != nil && now.PrivacyMode || now == nil && all.AnyPrivate(to.Tenant)
+	if !private || slices.Contains(e.Rules, privacy.ModeRule) || !e.Replayable() {
+		return
+	}
+	rules := privacy.Rules{PrivacyMode: true}
+	e.Detail = ""
+	raw, err := e.Record()
+	if err != nil {
+		e.Withhold()
+		return
+	}
+	r, err := record.Decode(raw)
+	if err != nil {
+		e.Withhold()
+		return
+	}
+	e.Body, e.Encoding = privacy.Stored(raw, r, rules), ""
+	e.Rules, e.Dropped = append(e.Rules, privacy.Applied(rules)...), r.Dropped
 }
 
 // send maps the record anew and hands it to delivery. What can't be read any
@@ -236,6 +287,7 @@ func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Ite
 		k.unreadableHeld(b, err)
 		return
 	}
+	r.Dropped = append(r.Dropped, b.e.Dropped...)
 	item.To, item.Event, item.Done = to, k.event(r, to), done
 	k.Deliverer.Submit(item)
 }
@@ -258,7 +310,7 @@ func (k *Keeper) buryHeld(b *branch, to *destination.Destination, reason outcome
 
 func (k *Keeper) letter(b *branch, reason outcome.DeadReason) {
 	b.e.Worker = k.Worker
-	k.keep.until(k.writing(letterFor(b, reason), func(err error) {
+	k.keep.until(k.writing(letterFor(b, reason), b.live, func(err error) {
 		if err != nil {
 			b.end(queue.Again(backSoon), false)
 			return

@@ -26,7 +26,10 @@ type storing struct {
 	what                string
 	tenant, destination string
 	store               func(context.Context) error
-	done                func(error) // nil: it is stored; else the worker stops
+	// live reports whether the message that the branch comes from is still in
+	// hand: else the server has given it to another, who stores it.
+	live func() bool
+	done func(error) // nil: it is stored; else the worker stops
 }
 
 // keeper stores branches, each until it is stored: nothing may be acknowledged
@@ -64,6 +67,9 @@ func (k *keeper) insist(s storing) error {
 		}
 	}()
 	return backoff.Retry(func() error {
+		if !s.live() {
+			return backoff.Permanent(errAbandoned)
+		}
 		ctx, cancel := context.WithTimeout(k.base, storeLimit)
 		defer cancel()
 		err := s.store(ctx)
@@ -77,6 +83,8 @@ func (k *keeper) insist(s storing) error {
 		return err
 	}, backoff.WithContext(insistBackoff(), k.base))
 }
+
+var errAbandoned = errors.New("its lease ran out")
 
 func insistBackoff() backoff.BackOff {
 	b := backoff.NewExponentialBackOff()
@@ -102,5 +110,7 @@ func (h *Handler) Stop(ctx context.Context) {
 	h.keep.cancel()
 }
 
-// full reports whether there was no room.
-func full(err error) bool { return errors.Is(err, queue.ErrQueueFull) }
+// live is storing.live of a delivery.
+func (h *Handler) live(m *queue.Delivery) func() bool {
+	return func() bool { return h.Settler.InHand(m) }
+}

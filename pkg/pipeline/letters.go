@@ -24,7 +24,7 @@ type LetterWriter interface {
 
 // bury stores a letter and then ends the branch.
 func (h *Handler) bury(j *job, l deadletter.Letter) {
-	h.keep.until(h.writing(l, func(err error) {
+	h.keep.until(h.writing(l, h.live(j.message), func(err error) {
 		if err != nil {
 			j.finish(branchInterrupted)
 			return
@@ -36,8 +36,9 @@ func (h *Handler) bury(j *job, l deadletter.Letter) {
 }
 
 // writing is the storing of a letter.
-func (h *Handler) writing(l deadletter.Letter, done func(error)) storing {
+func (h *Handler) writing(l deadletter.Letter, live func() bool, done func(error)) storing {
 	return storing{
+		live: live,
 		what: "dead letter", tenant: l.Tenant, destination: l.Destination,
 		store: func(ctx context.Context) error {
 			reason, err := h.Letters.Write(ctx, l)
@@ -149,5 +150,5 @@ func (j *job) store(e *envelope.Envelope, rules privacy.Rules) {
 		e.Withhold()
 		return
 	}
-	e.Body = privacy.Stored(j.message.Data, r, rules)
+	e.Body, e.Dropped = privacy.Stored(j.message.Data, r, rules), r.Dropped
 }

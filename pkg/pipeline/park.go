@@ -38,7 +38,7 @@ func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission,
 	}
 	j.store(&e, rules)
 	b := held.Branch{To: to.ID, Host: why.Host, From: j.source, Envelope: e}
-	h.hold(b, func(end outcome.End, err error) {
+	h.hold(b, h.live(j.message), func(end outcome.End, err error) {
 		if err != nil {
 			j.finish(branchInterrupted)
 			return
@@ -57,24 +57,32 @@ func blameless(result delivery.Result) delivery.Result {
 }
 
 // hold stores a branch in HELD, or where that has no room for it in DEAD.
-func (h *Handler) hold(b held.Branch, done func(outcome.End, error)) {
+func (h *Handler) hold(b held.Branch, live func() bool, done func(outcome.End, error)) {
 	end := outcome.Held
+	var letter *storing // once a letter was tried it may be stored: no way back
+	bury := func(reason outcome.DeadReason) {
+		end = outcome.DeadLettered
+		s := h.writing(letterOf(b, reason), live, nil)
+		letter = &s
+	}
 	h.keep.until(storing{
-		what: "held branch", tenant: b.To.Tenant, destination: b.To.Name,
+		what: "held branch", tenant: b.To.Tenant, destination: b.To.Name, live: live,
 		store: func(ctx context.Context) error {
-			err := h.Parker.Park(ctx, b)
-			switch {
-			case err == nil:
-				h.Metrics.Held.WithLabelValues(b.Envelope.Reason).Inc()
-				return nil
-			case full(err):
-				end = outcome.DeadLettered
-				return h.writing(letterOf(b, outcome.HeldFull), nil).store(ctx)
-			case errors.Is(err, queue.ErrTooLarge):
-				end = outcome.DeadLettered
-				return h.writing(letterOf(b, outcome.TooLargeToKeep), nil).store(ctx)
+			if letter == nil {
+				err := h.Parker.Park(ctx, b)
+				switch {
+				case err == nil:
+					h.Metrics.Held.WithLabelValues(b.Envelope.Reason).Inc()
+					return nil
+				case errors.Is(err, queue.ErrQueueFull):
+					bury(outcome.HeldFull)
+				case errors.Is(err, queue.ErrTooLarge):
+					bury(outcome.TooLargeToKeep)
+				default:
+					return err
+				}
 			}
-			return err
+			return letter.store(ctx)
 		},
 		done: func(err error) { done(end, err) },
 	})

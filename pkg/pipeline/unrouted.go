@@ -94,7 +94,7 @@ func (k *Keeper) rerouted(b *branch, r *record.Record, raw []byte) {
 		e := *b.e
 		e.Reason, e.Detail, e.Field, e.Encoding = string(outcome.Guarded), "", "", ""
 		e.Body, e.Rules = privacy.Stored(raw, r, rules), privacy.Applied(rules)
-		k.hold(held.Branch{To: d.Destination.ID, From: b.from, Envelope: e}, finish)
+		k.hold(held.Branch{To: d.Destination.ID, From: b.from, Envelope: e}, b.live, finish)
 	}
 	finish("", nil)
 }

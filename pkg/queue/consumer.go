@@ -84,8 +84,8 @@ func NewConsumer(config ConsumerConfig) (*Consumer, error) {
 // keep it waiting. handle, or somebody later, calls Settle for each. Heartbeats
 // go on after Run until Drain: what is in hand is still being worked on.
 func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
-	consumer, err := c.find(ctx)
-	if err != nil {
+	consumer, err := c.findLasting(ctx)
+	if err != nil || consumer == nil {
 		return err
 	}
 	var fetchers sync.WaitGroup
@@ -101,6 +101,23 @@ func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
 		c.Settle(d, HandBack())
 	}
 	return nil
+}
+
+// findLasting is find, again while there is no answer; nil when ctx ends.
+func (c *Consumer) findLasting(ctx context.Context) (jetstream.Consumer, error) {
+	pause := publishBackoff()
+	for {
+		consumer, err := c.find(ctx)
+		if err == nil || !errors.Is(err, ErrUnavailable) {
+			return consumer, err
+		}
+		c.log.Warn("the consumer can't be looked up; trying on", zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return nil, nil //nolint:nilnil // told to stop: nothing to consume, and no error
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
 }
 
 // find looks the durable consumer up; see Check for its errors.

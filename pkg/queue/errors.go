@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -36,7 +37,6 @@ const (
 	codeAccountExceeded      = 10002
 	codeMemoryExceeded       = 10028
 	codeStreamStoreFailed    = 10077
-	codeTooManyRequests      = 10167
 	codeInsufficientResource = 10023
 	codeStorageExceeded      = 10047
 )
@@ -48,7 +48,10 @@ func isFull(err error) bool {
 		return false
 	}
 	switch api.ErrorCode {
-	case codeAccountExceeded, codeMemoryExceeded, codeStreamStoreFailed, codeTooManyRequests, codeInsufficientResource, codeStorageExceeded:
+	case codeStreamStoreFailed:
+		// One code for all that a store refuses; a limit is told by the text.
+		return strings.Contains(api.Description, "maximum ")
+	case codeAccountExceeded, codeMemoryExceeded, codeInsufficientResource, codeStorageExceeded:
 		return true
 	}
 	return false

@@ -68,6 +68,14 @@ func (h *Hand) Settle(d *Delivery, v Verdict) {
 	}
 }
 
+// InHand reports whether a delivery's lease holds, and it is not settled.
+func (h *Hand) InHand(d *Delivery) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, inHand := h.inHand[d]
+	return inHand && !d.expired(time.Now())
+}
+
 // let takes the delivery out of hand and gives its room back; false where it
 // was settled before or its lease has run out.
 func (h *Hand) let(d *Delivery) bool {

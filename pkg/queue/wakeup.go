@@ -12,7 +12,7 @@ import (
 func (c *Conn) WakeUp(ctx context.Context, subject string) error {
 	// No message id: inside the stream's window it would suppress the next.
 	err := c.store(ctx, &nats.Msg{Subject: subject})
-	if errors.Is(err, ErrQueueFull) {
+	if AtLimit(err) {
 		return nil
 	}
 	return err
