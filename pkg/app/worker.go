@@ -186,7 +186,6 @@ func (w *worker) start(ctx context.Context) error {
 
 	w.board = fleet.New(fleet.Params{
 		Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log,
-		Current: func(id destination.ID) *destination.Destination { return w.files.Current().Get(id) },
 		Blocked: func(match func(*destination.Destination) bool) { w.dispatcher.Release(match) },
 	})
 	w.files.OnChange(func(_, now *destination.Set) { w.board.Changed(now) })

@@ -1,7 +1,6 @@
 package deadletter_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"

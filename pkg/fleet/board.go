@@ -25,8 +25,6 @@ type Params struct {
 	// ProbeLimit is the longest that a probe takes; nobody else probes before.
 	// Default 15 s.
 	ProbeLimit time.Duration
-	// Current, if set, tells a destination as it is configured now, or nil.
-	Current func(destination.ID) *destination.Destination
 	// Blocked, if set, is told of destinations that are not to be sent to any
 	// more. It must not call the board.
 	Blocked func(match func(*destination.Destination) bool)
@@ -45,6 +43,7 @@ type Board struct {
 
 	blocked  atomic.Int64 // entries that are blocked; none: no lock is taken
 	workers  atomic.Int64
+	current  *destination.Set // as Changed has told; nil: not known
 	ours     atomic.Int64 // when no destination could be reached last, in ns
 	dirty    dirtySet
 	caughtUp chan struct{}

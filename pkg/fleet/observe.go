@@ -33,7 +33,7 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 			b.observeBlocked(key, own, s)
 			return
 		}
-		if b.params.Current == nil {
+		if b.current == nil {
 			return // which of the two is the latest can't be told
 		}
 		if s.Accepted > 0 {
@@ -57,10 +57,10 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 // outdated reports whether a destination has been changed since it was asked:
 // the answer says nothing about it as it is now.
 func (b *Board) outdated(to *destination.Destination) bool {
-	if b.params.Current == nil {
+	if b.current == nil {
 		return false
 	}
-	now := b.params.Current(to.ID)
+	now := b.current.Get(to.ID)
 	return now != to && (now == nil || now.Revision() != to.Revision())
 }
 

@@ -59,6 +59,7 @@ func (b *Board) Draining(id destination.ID, yes bool) {
 func (b *Board) Changed(now *destination.Set) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.current = now
 	for key, e := range b.entries {
 		if e.host != "" || e.guard || !e.status.Blocked() {
 			continue
