@@ -44,7 +44,7 @@ type Board struct {
 	blocked  atomic.Int64 // entries that are blocked; none: no lock is taken
 	workers  atomic.Int64
 	current  *destination.Set // as Changed has told; nil: not known
-	ours     atomic.Int64 // when no destination could be reached last, in ns
+	ours     atomic.Int64     // when no destination could be reached last, in ns
 	dirty    dirtySet
 	caughtUp chan struct{}
 	once     sync.Once

@@ -44,6 +44,13 @@ func (d *dirtySet) add(key string, rouse bool) {
 	}
 }
 
+func (d *dirtySet) has(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.keys[key]
+	return ok
+}
+
 func (d *dirtySet) take() map[string]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -117,6 +124,11 @@ func (b *Board) learn(from queue.Entry) {
 	e := b.entry(from.Key, id, token)
 	e.guard = strings.HasPrefix(from.Key, guardPrefix)
 	if from.Revision <= e.revision {
+		return
+	}
+	if from.Deleted && b.dirty.has(from.Key) {
+		// What was decided here since is to be written over it.
+		e.revision = 0
 		return
 	}
 	e.revision = from.Revision
