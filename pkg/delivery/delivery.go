@@ -98,7 +98,7 @@ type Config struct {
 	// default 64.
 	ProbeSenders int
 	// StallAfter is how long a request may have no answer, while its lane has
-	// nothing accepted, before Observe is told; default 3 s.
+	// nothing accepted, before Observe is told; default 1.5 s.
 	StallAfter time.Duration
 	// LaneShare is how many bytes may wait in one lane, LaneWait how long, where
 	// Pressed says that others need the room; defaults 8 MiB and 5 s.
@@ -124,7 +124,7 @@ func DefaultConfig() Config {
 		BatchEvents: 100, BatchBytes: 400_000, BatchWait: 250 * time.Millisecond,
 		RequestTimeout: 10 * time.Second, Senders: 256, PerLane: 16,
 		RetryFirst: 200 * time.Millisecond, RetryMax: 5 * time.Second,
-		BackgroundSenders: 16, ProbeSenders: 64, StallAfter: 3 * time.Second,
+		BackgroundSenders: 16, ProbeSenders: 64, StallAfter: 1500 * time.Millisecond,
 		LaneShare: 8 << 20, LaneWait: 5 * time.Second,
 	}
 }

@@ -103,7 +103,7 @@ func TestHealthIsToldOnceOfARequestThatStalls(t *testing.T) {
 		d.Submit(e.item(acme, "a"))
 		<-time.After(10*time.Second + 300*time.Millisecond)
 		want := []health.Sample{
-			{Revision: acme.Revision(), Cause: outcome.Timeout, Took: 3 * time.Second, Stalled: true},
+			{Revision: acme.Revision(), Cause: outcome.Timeout, Took: config.StallAfter, Stalled: true},
 			{Revision: acme.Revision(), Cause: outcome.Timeout, Took: 10 * time.Second, Failed: true},
 		}
 		if diff := cmp.Diff(want, s.got()); diff != "" {

@@ -32,7 +32,7 @@ const (
 	// patience bounds every wait of these tests.
 	patience = 30 * time.Second
 	// promptly is how soon what one worker knows has to be in force on another.
-	promptly = 2 * time.Second
+	promptly = 10 * time.Second
 )
 
 // town is one NATS and the workers' boards on it.

@@ -53,9 +53,10 @@ const (
 	tripFailures = 5
 	tripSpan     = time.Second // the failures' least span: a blip of many requests at once is one
 	tripSpent    = 9 * time.Second
-	// A request without an answer weighs double where answers usually come
-	// within usual: a destination that is slow is not for that one that hangs.
-	usual = time.Second
+	// A request without an answer weighs more where answers usually come within
+	// usual: a destination that is slow is not for that one that hangs.
+	usual       = time.Second
+	stallWeight = 4
 	// A pause that was asked for is kept by the sending lane itself, unless it
 	// is long, or asked for again and again.
 	longPause    = 2 * time.Second
@@ -108,7 +109,7 @@ func (t *Tracker) Observe(now time.Time, s Sample) Status {
 	case !s.Stalled:
 		t.failures++
 	case t.typical > 0 && t.typical < usual:
-		t.spent += s.Took
+		t.spent += (stallWeight - 1) * s.Took
 	}
 	if class == Asking {
 		t.pacings++
