@@ -56,7 +56,7 @@ const (
 	// A request without an answer weighs more where answers usually come within
 	// usual: a destination that is slow is not for that one that hangs.
 	usual       = time.Second
-	stallWeight = 4
+	stallWeight = 6
 	// A pause that was asked for is kept by the sending lane itself, unless it
 	// is long, or asked for again and again.
 	longPause    = 2 * time.Second
