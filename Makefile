@@ -48,7 +48,7 @@ chaos: ## Break everything, account for every record: SEED=, RUNS=, DURATION=
 	$(GO) run ./test/chaos -append docs/chaos.md -seed $(or $(SEED),0) -runs $(or $(RUNS),1) -duration $(or $(DURATION),60s) $(CHAOS)
 
 chaos-short: ## The same with regression seeds, within two minutes
-	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 25s -drain 80s -budget 110s
+	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 15s -drain 90s -budget 110s
 
 chaos-seeds: ## The same with every regression seed, a minute of faults each
 	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 60s
