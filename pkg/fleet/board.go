@@ -57,6 +57,7 @@ type entry struct {
 	host     string         // token, of a host's
 	status   health.Status
 	revision uint64 // in the bucket; 0: not there
+	deleted  uint64 // revision that this worker has deleted, until its watch tells of that
 	probing  bool   // by this worker
 	guard    bool   // it is about a cause of dead letters
 	turn     bool   // by its turn at what is held, which goes on by itself
@@ -184,7 +185,7 @@ func (b *Board) Count() map[health.State]int {
 	defer b.mu.RUnlock()
 	n := map[health.State]int{}
 	for _, e := range b.entries {
-		if e.id != (destination.ID{}) {
+		if e.id != (destination.ID{}) && e.status.State != health.Healthy {
 			n[e.status.State]++
 		}
 	}

@@ -123,15 +123,18 @@ func (b *Board) learn(from queue.Entry) {
 	}
 	e := b.entry(from.Key, id, token)
 	e.guard = strings.HasPrefix(from.Key, guardPrefix)
-	if from.Revision <= e.revision {
+	if from.Revision <= max(e.revision, e.deleted) {
 		return
 	}
-	if from.Deleted && b.dirty.has(from.Key) {
-		// What was decided here since is to be written over it.
-		e.revision = 0
+	ours := from.Deleted && e.deleted != 0
+	e.revision, e.deleted = from.Revision, 0
+	// What was decided here since, and is still to be shared, comes after it.
+	if b.dirty.has(from.Key) || ours && e.status.State != health.Healthy {
+		if from.Deleted {
+			e.revision = 0
+		}
 		return
 	}
-	e.revision = from.Revision
 	b.adopt(e, status)
 	if from.Deleted {
 		e.revision = 0
@@ -200,24 +203,27 @@ func (b *Board) shareKey(ctx context.Context, key string, rouse bool) error {
 			return b.conflict(ctx, bucket, key, err)
 		}
 	}
-	b.forget(key)
+	b.forget(key, revision)
 	if !rouse {
 		return nil
 	}
 	return b.rouse(ctx, e)
 }
 
-// forget drops a healthy entry.
-func (b *Board) forget(key string) {
+// forget drops a healthy entry: one that was in the bucket when the watch tells
+// that it is gone, so that what it tells of before is known to be old.
+func (b *Board) forget(key string, revision uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.entries[key]
 	switch {
 	case e == nil:
-	case e.status.State == health.Healthy:
-		delete(b.entries, key)
-	default:
-		e.revision = 0 // broken again meanwhile: to be written anew
+	case revision == 0:
+		if e.revision == 0 && e.status.State == health.Healthy {
+			delete(b.entries, key)
+		}
+	case e.revision == revision:
+		e.revision, e.deleted = 0, revision
 	}
 }
 
@@ -235,13 +241,17 @@ func (b *Board) put(ctx context.Context, bucket *queue.Bucket, key string, s hea
 	if err != nil {
 		return false, fmt.Errorf("encoding the state of %s: %w", key, err)
 	}
+	b.mu.RLock()
+	before := b.entries[key]
+	b.mu.RUnlock()
 	written, err := bucket.Put(ctx, key, value, revision)
 	if err != nil {
 		return false, b.conflict(ctx, bucket, key, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e := b.entries[key]; e != nil {
+	// Another entry has begun since what was written was deleted again.
+	if e := b.entries[key]; e != nil && e == before {
 		e.revision = max(e.revision, written)
 	}
 	return true, nil
@@ -261,6 +271,9 @@ func (b *Board) conflict(ctx context.Context, bucket *queue.Bucket, key string, 
 		defer b.mu.Unlock()
 		if e := b.entries[key]; e != nil {
 			e.revision = 0
+			if b.dirty.has(key) {
+				return nil // decided anew meanwhile
+			}
 			b.adopt(e, health.Status{State: health.Healthy})
 			delete(b.entries, key)
 		}

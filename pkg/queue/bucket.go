@@ -94,10 +94,15 @@ func (b *Bucket) Watch(ctx context.Context, use func(Entry), caughtUp func()) er
 		return fmt.Errorf("watching %s: %w: %w", b.name, ErrUnavailable, err)
 	}
 	defer func() { _ = watcher.Stop() }() // the subscription goes with ctx
+	// After a reconnect nats.go takes up to 20 s to find out what it missed.
+	again := b.conn.NATS.StatusChanged(nats.CONNECTED)
+	defer b.conn.NATS.RemoveStatusListener(again)
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-again:
+			return fmt.Errorf("watching %s: %w: nats was lost meanwhile", b.name, ErrUnavailable)
 		case e, ok := <-watcher.Updates():
 			switch {
 			case !ok:
