@@ -37,7 +37,7 @@ type WorkerConfig struct {
 
 	Window         int64         // bytes in hand; default 64 MiB
 	MainLaneMax    time.Duration // default 15 s
-	HoldMax        time.Duration // default 72 h
+	HoldMax        time.Duration // default held's
 	RequestTimeout time.Duration // default 10 s
 	DrainTimeout   time.Duration // default 20 s
 	Name           string        // default: host name and process id
@@ -55,9 +55,6 @@ func (c WorkerConfig) withDefaults() WorkerConfig {
 	}
 	if c.MainLaneMax == 0 {
 		c.MainLaneMax = 15 * time.Second
-	}
-	if c.HoldMax == 0 {
-		c.HoldMax = 72 * time.Hour
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = 10 * time.Second

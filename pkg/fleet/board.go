@@ -46,6 +46,7 @@ type Board struct {
 	current  *destination.Set // as Changed has told; nil: not known
 	ours     atomic.Int64     // when no destination could be reached last, in ns
 	dirty    dirtySet
+	shared   atomic.Pointer[queue.Bucket] // of states, once it was found
 	caughtUp chan struct{}
 	once     sync.Once
 	tokens   sync.Map // endpoint → token
@@ -53,15 +54,16 @@ type Board struct {
 
 // entry is a key of the state bucket as this worker knows it.
 type entry struct {
-	id       destination.ID // the zero ID for a host's
+	id       destination.ID // the zero ID for a host's, and for a cause's of the guard
 	host     string         // token, of a host's
 	status   health.Status
 	revision uint64 // in the bucket; 0: not there
 	deleted  uint64 // revision that this worker has deleted, until its watch tells of that
 	probing  bool   // by this worker
-	guard    bool   // it is about a cause of dead letters
 	turn     bool   // by its turn at what is held, which goes on by itself
 }
+
+func (e *entry) ofDestination() bool { return e.id != destination.ID{} }
 
 // host is what this worker has seen of an endpoint.
 type host struct {
@@ -185,7 +187,7 @@ func (b *Board) Count() map[health.State]int {
 	defer b.mu.RUnlock()
 	n := map[health.State]int{}
 	for _, e := range b.entries {
-		if e.id != (destination.ID{}) && e.status.State != health.Healthy {
+		if e.ofDestination() && e.status.State != health.Healthy {
 			n[e.status.State]++
 		}
 	}
@@ -265,7 +267,7 @@ func (b *Board) unclaim(e *entry) {
 func (b *Board) claim(ctx context.Context, key string, s health.Status, revision uint64) bool {
 	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
 	defer cancel()
-	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketState)
+	bucket, err := b.bucket(ctx)
 	if err != nil {
 		return false
 	}

@@ -28,7 +28,6 @@ func (b *Board) GuardCause(cause string) bool {
 	switch {
 	case e == nil:
 		e = b.entry(key, destination.ID{}, "")
-		e.guard = true
 	case e.status.Blocked():
 		return true
 	case e.status.Pardoned(time.Now()):

@@ -13,12 +13,14 @@ import (
 // Observe takes what a request to a destination came to.
 func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 	now := time.Now()
-	s.Revision = to.Revision()
+	if s.Revision == "" { // delivery keeps it, since to compute it is costly
+		s.Revision = to.Revision()
+	}
 	token := b.token(to.Endpoint)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.host(token, to.Endpoint)
-	if b.isOurs(h, s, now) || b.outdated(to) {
+	if b.isOurs(h, s, now) || b.outdated(to, s.Revision) {
 		return
 	}
 	if s.Accepted > 0 {
@@ -56,12 +58,12 @@ func (b *Board) Observe(to *destination.Destination, s health.Sample) {
 
 // outdated reports whether a destination has been changed since it was asked:
 // the answer says nothing about it as it is now.
-func (b *Board) outdated(to *destination.Destination) bool {
+func (b *Board) outdated(to *destination.Destination, revision string) bool {
 	if b.current == nil {
 		return false
 	}
 	now := b.current.Get(to.ID)
-	return now != to && (now == nil || now.Revision() != to.Revision())
+	return now != to && (now == nil || now.Revision() != revision)
 }
 
 // isOurs notes whether an endpoint was reached, and reports a fault that is on
@@ -156,7 +158,7 @@ func (b *Board) adopt(e *entry, s health.Status) {
 	was := e.status
 	e.status = s
 	b.blocked.Add(one(s.Blocked()) - one(was.Blocked()))
-	if e.guard {
+	if e.host == "" && !e.ofDestination() {
 		return
 	}
 	if b.params.Blocked != nil && s.Blocked() && !was.Blocked() {

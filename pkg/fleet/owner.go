@@ -61,7 +61,7 @@ func (b *Board) Changed(now *destination.Set) {
 	defer b.mu.Unlock()
 	b.current = now
 	for key, e := range b.entries {
-		if e.host != "" || e.guard || !e.status.Blocked() {
+		if !e.ofDestination() || !e.status.Blocked() {
 			continue
 		}
 		to := now.Get(e.id)

@@ -100,9 +100,23 @@ func (b *Board) lasting(ctx context.Context, doing string, run func(context.Cont
 	}
 }
 
+// bucket is the states': looked up once, since to look it up is a question to
+// the server.
+func (b *Board) bucket(ctx context.Context) (*queue.Bucket, error) {
+	if bucket := b.shared.Load(); bucket != nil {
+		return bucket, nil
+	}
+	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketState)
+	if err != nil {
+		return nil, err
+	}
+	b.shared.Store(bucket)
+	return bucket, nil
+}
+
 // watch adopts what others write.
 func (b *Board) watch(ctx context.Context) error {
-	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketState)
+	bucket, err := b.bucket(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,7 +136,6 @@ func (b *Board) learn(from queue.Entry) {
 		return
 	}
 	e := b.entry(from.Key, id, token)
-	e.guard = strings.HasPrefix(from.Key, guardPrefix)
 	if from.Revision <= max(e.revision, e.deleted) {
 		return
 	}
@@ -190,7 +203,7 @@ func (b *Board) shareKey(ctx context.Context, key string, rouse bool) error {
 	b.mu.RUnlock()
 	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
 	defer cancel()
-	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketState)
+	bucket, err := b.bucket(ctx)
 	if err != nil {
 		return err
 	}

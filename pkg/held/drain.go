@@ -70,8 +70,7 @@ func (f *flight) below(n int) {
 
 // drain delivers what is held, oldest first, below live traffic, until there
 // is no more, the budget is used up, or a destination does not take it.
-// find tells where a branch goes now; nil: nowhere.
-func (t turn) drain(ctx context.Context, find func(destination.ID) *destination.Destination) (next, error) {
+func (t turn) drain(ctx context.Context) (next, error) {
 	if n, err := t.Conn.HeldCount(ctx, t.held); err != nil || n == 0 {
 		return empty, err // many are woken at once of which few hold anything
 	}
@@ -93,7 +92,7 @@ func (t turn) drain(ctx context.Context, find func(destination.ID) *destination.
 	}()
 	for end := time.Now().Add(drainBudget); ctx.Err() == nil && time.Now().Before(end); {
 		f.below(inHandMost)
-		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) { t.dispatch(ctx, d, f, find) })
+		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) { t.dispatch(ctx, d, f) })
 		if err != nil {
 			return 0, err
 		}
@@ -116,14 +115,14 @@ func (t turn) drain(ctx context.Context, find func(destination.ID) *destination.
 }
 
 // dispatch sends one pulled branch on its way.
-func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight, find func(destination.ID) *destination.Destination) {
+func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight) {
 	if ctx.Err() != nil || f.refused.Load() && t.host == "" {
 		t.Hand.Settle(d, queue.Again(backSoon))
 		return
 	}
 	_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
 	id := destination.ID{Tenant: tenant, Name: name}
-	to := find(id)
+	to := t.sendable(id)
 	f.start()
 	switch {
 	case to == nil && t.host != "":
@@ -158,18 +157,18 @@ func (t turn) drained(ctx context.Context, source *queue.Source) (next, error) {
 	}
 }
 
-// deal hands all that is held to use, oldest first.
-func (t turn) deal(ctx context.Context, use func(context.Context, *queue.Delivery, func(bool))) (next, error) {
+// deal hands what is held to use, oldest first, until there is no more or use
+// says that it wants none. use tells the flight of what it keeps.
+func (t turn) deal(ctx context.Context, use func(*queue.Delivery, *flight) (more bool)) (next, error) {
 	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
 	if err != nil {
 		return 0, err
 	}
 	f := newFlight()
 	defer func() { f.below(1) }()
-	for ctx.Err() == nil && !f.refused.Load() {
+	for more := true; more && ctx.Err() == nil && !f.refused.Load(); {
 		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
-			f.start()
-			use(ctx, d, f.done)
+			more = use(d, f) && more
 		})
 		if err != nil {
 			return 0, err
@@ -182,33 +181,25 @@ func (t turn) deal(ctx context.Context, use func(context.Context, *queue.Deliver
 	return sleep(soon), nil
 }
 
+// reroute routes anew what was held before it could be routed.
+func (t turn) reroute(ctx context.Context) (next, error) {
+	return t.deal(ctx, func(d *queue.Delivery, f *flight) bool {
+		f.start()
+		t.Deliverer.Reroute(ctx, d, f.done)
+		return true
+	})
+}
+
 // buryAll makes dead letters of what is held, oldest first, while which says so
 // of its time.
 func (t turn) buryAll(ctx context.Context, reason outcome.DeadReason, which func(time.Time) bool) (next, error) {
-	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
-	if err != nil {
-		return 0, err
-	}
-	f := newFlight()
-	defer func() { f.below(1) }()
-	young := false
-	for !young && ctx.Err() == nil && !f.refused.Load() {
-		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
-			if !which(d.Time) || ctx.Err() != nil {
-				young = true
-				t.Hand.Settle(d, queue.Again(backSoon))
-				return
-			}
-			f.start()
-			t.Deliverer.Bury(d, reason, f.done)
-		})
-		if err != nil {
-			return 0, err
+	return t.deal(ctx, func(d *queue.Delivery, f *flight) bool {
+		if !which(d.Time) || ctx.Err() != nil {
+			t.Hand.Settle(d, queue.Again(backSoon))
+			return false
 		}
-		f.below(1)
-		if n == 0 {
-			return t.drained(ctx, source)
-		}
-	}
-	return sleep(soon), nil
+		f.start()
+		t.Deliverer.Bury(d, reason, f.done)
+		return true
+	})
 }

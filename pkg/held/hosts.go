@@ -2,8 +2,6 @@ package held
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/health"
@@ -13,25 +11,11 @@ import (
 // takeHost is the turn at what is held for a host that was down as a whole: one
 // probe for all, then everything in the order of the stream.
 func (t turn) takeHost(ctx context.Context) (next, error) {
-	status := t.Board.HostStatus(t.host)
-	if !status.Blocked() {
-		return t.drain(ctx, t.sendable)
+	status := func() health.Status { return t.Board.HostStatus(t.host) }
+	if !status().Blocked() {
+		return t.drain(ctx)
 	}
-	if wait := time.Until(status.NextProbe()); wait > 0 {
-		return t.asleep(ctx, min(wait, health.MaxGap)+jittered(wait/8))
-	}
-	m, to, err := t.standIn(ctx)
-	switch {
-	case errors.Is(err, queue.ErrNoMessage), err == nil && to == nil:
-		return t.asleep(ctx, soon)
-	case err != nil:
-		return 0, err
-	case !t.Board.ClaimTurn(ctx, destination.ID{}, t.host):
-		return sleep(soon), nil
-	case !t.Deliverer.Probe(ctx, m, ProbeOf{To: to, Host: t.host}):
-		return t.asleep(ctx, t.Board.HostStatus(t.host).Gap)
-	}
-	return t.drain(ctx, t.sendable)
+	return t.revive(ctx, status, t.standIn)
 }
 
 // sendable finds a destination that may be sent to now.

@@ -80,7 +80,6 @@ type Keeper struct {
 	Params
 	log   *zap.Logger
 	slots chan struct{}
-	began time.Time
 
 	mu      sync.Mutex
 	missing map[destination.ID]time.Time // since when
@@ -116,7 +115,7 @@ func NewKeeper(p Params) *Keeper {
 		p.Logger = zap.NewNop()
 	}
 	return &Keeper{
-		Params: p, log: p.Logger.Named("held"), slots: make(chan struct{}, turnsAtOnce), began: time.Now(),
+		Params: p, log: p.Logger.Named("held"), slots: make(chan struct{}, turnsAtOnce),
 		missing: make(map[destination.ID]time.Time), oldest: make(map[string]bool),
 		active: make(map[string]bool),
 	}

@@ -117,7 +117,7 @@ func (t turn) take(ctx context.Context) (next, error) {
 	to := t.Registry.Current().Get(t.id)
 	switch {
 	case t.id.Name == queue.NoToken:
-		return t.deal(ctx, t.Deliverer.Reroute)
+		return t.reroute(ctx)
 	case to == nil:
 		return t.orphan(ctx)
 	case !to.Enabled:
@@ -129,39 +129,38 @@ func (t turn) take(ctx context.Context) (next, error) {
 	if t.Board.HostStatus(queue.HostToken(to.Endpoint)).Blocked() {
 		return t.asleep(ctx, jittered(health.MaxGap)) // its host is probed for all
 	}
-	status := t.Board.Status(to)
-	if !status.Blocked() {
-		return t.drain(ctx, t.only(to))
+	status := func() health.Status { return t.Board.Status(to) }
+	if !status().Blocked() {
+		return t.drain(ctx)
 	}
 	if err := t.expire(ctx, to); err != nil {
 		return 0, err
 	}
-	if wait := time.Until(status.NextProbe()); wait > 0 {
+	return t.revive(ctx, status, func(ctx context.Context) (queue.StoredMessage, *destination.Destination, error) {
+		m, err := t.candidate(ctx)
+		return m, to, err
+	})
+}
+
+// revive probes what counts as broken when it is time, and drains it where it
+// answers. probe finds the branch to probe with, and its destination, or nil
+// where there is none just now.
+func (t turn) revive(ctx context.Context, status func() health.Status, probe func(context.Context) (queue.StoredMessage, *destination.Destination, error)) (next, error) {
+	if wait := time.Until(status().NextProbe()); wait > 0 {
 		return t.asleep(ctx, min(wait, health.MaxGap)+jittered(wait/8))
 	}
-	m, err := t.candidate(ctx)
+	m, to, err := probe(ctx)
 	switch {
-	case errors.Is(err, queue.ErrNoMessage):
+	case errors.Is(err, queue.ErrNoMessage), err == nil && to == nil:
 		return t.asleep(ctx, soon)
 	case err != nil:
 		return 0, err
-	case !t.Board.ClaimTurn(ctx, to.ID, ""):
+	case !t.Board.ClaimTurn(ctx, t.id, t.host):
 		return sleep(soon), nil
-	case !t.Deliverer.Probe(ctx, m, ProbeOf{To: to}):
-		return t.asleep(ctx, t.Board.Status(to).Gap)
+	case !t.Deliverer.Probe(ctx, m, ProbeOf{To: to, Host: t.host}):
+		return t.asleep(ctx, status().Gap)
 	}
-	return t.drain(ctx, t.only(to))
-}
-
-// only drains for one destination, while it is healthy and not paused.
-func (t turn) only(to *destination.Destination) func(destination.ID) *destination.Destination {
-	return func(destination.ID) *destination.Destination {
-		now := t.Registry.Current().Get(to.ID)
-		if now == nil || now.Paused || !now.Enabled || t.Board.Status(now).Blocked() {
-			return nil
-		}
-		return now
-	}
+	return t.drain(ctx)
 }
 
 // asleep has the wake-up sleep, or ends it where nothing is held any more.

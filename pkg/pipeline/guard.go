@@ -84,14 +84,7 @@ func (h *Handler) reject(j *job, l deadletter.Letter) {
 	e := l.Envelope
 	e.Reason, e.Detail = string(outcome.Guarded), f.Cause
 	b := held.Branch{To: destination.ID{Tenant: l.Tenant, Name: queue.NoToken}, From: j.source, Envelope: e}
-	h.hold(b, h.live(j.message), func(end outcome.End, err error) {
-		if err != nil {
-			j.finish(branchInterrupted)
-			return
-		}
-		h.Metrics.Outcomes.WithLabelValues(string(end)).Inc()
-		j.finish(branchDone)
-	})
+	h.hold(b, h.live(j.message), func(end outcome.End, err error) { j.stored(b.To.Name, end, err) })
 }
 
 // causeOf is what unroutable records have in common.

@@ -260,12 +260,7 @@ func (k *Keeper) privatise(to destination.ID, e *envelope.Envelope) {
 	}
 	rules := privacy.Rules{PrivacyMode: true}
 	e.Detail = ""
-	raw, err := e.Record()
-	if err != nil {
-		e.Withhold()
-		return
-	}
-	r, err := record.Decode(raw)
+	raw, r, err := decodeStored(e)
 	if err != nil {
 		e.Withhold()
 		return
@@ -277,14 +272,10 @@ func (k *Keeper) privatise(to destination.ID, e *envelope.Envelope) {
 // send maps the record anew and hands it to delivery. What can't be read any
 // more is a dead letter.
 func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Item, done func(delivery.Result)) {
-	raw, err := b.e.Record()
+	_, r, err := decodeStored(b.e)
 	if err != nil {
-		k.unreadableHeld(b, err)
-		return
-	}
-	r, err := record.Decode(raw)
-	if err != nil {
-		k.unreadableHeld(b, err)
+		describe(b.e, err)
+		k.letter(b, outcome.Malformed)
 		return
 	}
 	r.Dropped = append(r.Dropped, b.e.Dropped...)
@@ -292,9 +283,14 @@ func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Ite
 	k.Deliverer.Submit(item)
 }
 
-func (k *Keeper) unreadableHeld(b *branch, err error) {
-	describe(b.e, err)
-	k.letter(b, outcome.Malformed)
+// decodeStored reads a stored record: its bytes, and what they say.
+func decodeStored(e *envelope.Envelope) ([]byte, *record.Record, error) {
+	raw, err := e.Record()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := record.Decode(raw)
+	return raw, r, err
 }
 
 // buryHeld makes a dead letter of a held branch. to is nil where nothing was

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/envelope"
+	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
@@ -44,6 +45,18 @@ func newJob(h *Handler, m *queue.Delivery) *job {
 func (j *job) expect(branches int) {
 	j.branches = branches
 	j.pending.Store(int32(branches)) //nolint:gosec // a tenant's destinations are few
+}
+
+// stored ends a branch that was written to HELD or DEAD; with an error it was
+// not, because the worker stops or the record is another's by now.
+func (j *job) stored(destination string, end outcome.End, err error) {
+	if err != nil {
+		j.finish(branchInterrupted)
+		return
+	}
+	j.handler.Metrics.Outcomes.WithLabelValues(string(end)).Inc()
+	j.handler.done.add(j, destination)
+	j.finish(branchDone)
 }
 
 // finish ends a branch; the last one settles the record: acknowledged only when

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/deadletter"
@@ -24,15 +23,7 @@ type LetterWriter interface {
 
 // bury stores a letter and then ends the branch.
 func (h *Handler) bury(j *job, l deadletter.Letter) {
-	h.keep.until(h.writing(l, h.live(j.message), func(err error) {
-		if err != nil {
-			j.finish(branchInterrupted)
-			return
-		}
-		h.Metrics.Outcomes.WithLabelValues(string(outcome.DeadLettered)).Inc()
-		h.done.add(j, l.Destination)
-		j.finish(branchDone)
-	}))
+	h.keep.until(h.writing(l, h.live(j.message), func(err error) { j.stored(l.Destination, outcome.DeadLettered, err) }))
 }
 
 // writing is the storing of a letter.
@@ -86,10 +77,7 @@ func first(values []string) string {
 // letter keeps size and SHA-256, not the bytes.
 func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 	l := j.letter(outcome.Malformed, j.message.Data)
-	l.Envelope.Detail = err.Error()
-	if malformed, ok := errors.AsType[*record.Malformed](err); ok {
-		l.Envelope.Field, l.Envelope.Detail = malformed.Field, malformed.Problem
-	}
+	describe(&l.Envelope, err)
 	id, err := record.Identify(j.message.Data)
 	if err == nil && len(id.ID) <= record.MaxIDBytes {
 		l.Envelope.RecordID = id.ID

@@ -38,15 +38,7 @@ func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission,
 	}
 	j.store(&e, rules)
 	b := held.Branch{To: to.ID, Host: why.Host, From: j.source, Envelope: e}
-	h.hold(b, h.live(j.message), func(end outcome.End, err error) {
-		if err != nil {
-			j.finish(branchInterrupted)
-			return
-		}
-		h.Metrics.Outcomes.WithLabelValues(string(end)).Inc()
-		h.done.add(j, to.Name)
-		j.finish(branchDone)
-	})
+	h.hold(b, h.live(j.message), func(end outcome.End, err error) { j.stored(to.Name, end, err) })
 }
 
 // blameless takes back that a branch failed while its neighbours succeeded: the

@@ -50,11 +50,7 @@ var errNoDestination = errors.New("its tenant has no destination")
 
 // readable decodes a record and sees whether anybody may want it.
 func (k *Keeper) readable(b *branch, tenant string) ([]byte, *record.Record, outcome.DeadReason, error) {
-	raw, err := b.e.Record()
-	if err != nil {
-		return nil, nil, outcome.Malformed, err
-	}
-	r, err := record.Decode(raw)
+	raw, r, err := decodeStored(b.e)
 	if err == nil {
 		err = r.CheckTenant(tenant)
 	}

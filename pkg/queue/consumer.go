@@ -205,7 +205,7 @@ func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, size 
 	for msg := range batch.Messages() {
 		took++
 		size.got(len(msg.Data()))
-		d := c.take(msg, &left, c.config.AckWait)
+		d := c.take(msg, &left, lease{c.window, c.config.AckWait})
 		switch {
 		case d == nil:
 		case ctx.Err() != nil:

@@ -48,13 +48,17 @@ func isFull(err error) bool {
 		return false
 	}
 	switch api.ErrorCode {
-	case codeStreamStoreFailed:
-		// One code for all that a store refuses; a limit is told by the text.
-		return strings.Contains(api.Description, "maximum ")
 	case codeAccountExceeded, codeMemoryExceeded, codeInsufficientResource, codeStorageExceeded:
 		return true
 	}
-	return false
+	return limitReached(api)
+}
+
+// limitReached reports whether a stream, or a subject of it, holds as much as
+// it is set to. The server has one code for all that a store refuses, and tells
+// them apart by its text alone.
+func limitReached(api *jetstream.APIError) bool {
+	return api.ErrorCode == codeStreamStoreFailed && strings.Contains(api.Description, "maximum ")
 }
 
 // isMissing reports whether an error says that a stream, consumer or bucket

@@ -21,10 +21,16 @@ type Delivery struct {
 	NumDelivered uint64    // 1 for the first time
 
 	msg       jetstream.Msg
-	window    *Window
+	lease     lease
 	footprint int64
-	ackWait   time.Duration
 	renewed   time.Time // guarded by Hand.mu
+}
+
+// lease is what a delivery is held under: the window that its room goes back
+// to, and how long it may be in hand without being renewed.
+type lease struct {
+	window  *Window
+	ackWait time.Duration
 }
 
 // MsgID is the publisher's Nats-Msg-Id, or "".
@@ -92,7 +98,7 @@ func (h *Hand) Heartbeats(ctx context.Context) {
 
 // take puts a message in hand; nil where it is none of JetStream's. What it
 // takes of the window comes out of *left.
-func (h *Hand) take(msg jetstream.Msg, left *int64, ackWait time.Duration) *Delivery {
+func (h *Hand) take(msg jetstream.Msg, left *int64, l lease) *Delivery {
 	meta, err := msg.Metadata()
 	if err != nil {
 		h.log.Error("a message without JetStream's metadata was ignored", zap.String("subject", msg.Subject()), zap.Error(err))
@@ -101,7 +107,7 @@ func (h *Hand) take(msg jetstream.Msg, left *int64, ackWait time.Duration) *Deli
 	d := &Delivery{
 		Subject: msg.Subject(), Data: msg.Data(), Header: msg.Headers(),
 		Stream: meta.Stream, Sequence: meta.Sequence.Stream, Time: meta.Timestamp, NumDelivered: meta.NumDelivered,
-		msg: msg, window: h.window, ackWait: ackWait, renewed: time.Now(),
+		msg: msg, lease: l, renewed: time.Now(),
 	}
 	// The server keeps a pull within its byte limit, but many small messages
 	// have more frames than one large one.

@@ -162,22 +162,6 @@ func useStored(msg jetstream.Msg, meta *jetstream.MsgMetadata, use func(StoredMe
 	return use(m)
 }
 
-// Get reads one message by its sequence; the error is jetstream.ErrMsgNotFound
-// where there is none.
-func (c *Conn) Get(ctx context.Context, stream string, sequence uint64) (StoredMessage, error) {
-	s, err := c.JS.Stream(ctx, stream)
-	if err != nil {
-		return StoredMessage{}, asked("stream "+stream, err)
-	}
-	m, err := s.GetMsg(ctx, sequence)
-	if err != nil {
-		return StoredMessage{}, fmt.Errorf("reading message %d of %s: %w", sequence, stream, err)
-	}
-	return StoredMessage{
-		Subject: m.Subject, Sequence: m.Sequence, Time: m.Time, Header: m.Header, Body: m.Data, Size: len(m.Data),
-	}, nil
-}
-
 // Delete deletes one message by its sequence; that there is none is success.
 func (c *Conn) Delete(ctx context.Context, stream string, sequence uint64) error {
 	s, err := c.Store(ctx, stream)
@@ -189,13 +173,9 @@ func (c *Conn) Delete(ctx context.Context, stream string, sequence uint64) error
 
 // CountBySubject counts a stream's messages by subject, of those that match.
 func (c *Conn) CountBySubject(ctx context.Context, stream, filter string) (map[string]uint64, error) {
-	s, err := c.JS.Stream(ctx, stream)
+	s, err := c.Store(ctx, stream)
 	if err != nil {
-		return nil, asked("stream "+stream, err)
+		return nil, err
 	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
-	if err != nil {
-		return nil, asked("stream "+stream, err)
-	}
-	return info.State.Subjects, nil
+	return s.CountBySubject(ctx, filter)
 }

@@ -89,7 +89,7 @@ func (h *Hand) let(d *Delivery) bool {
 	if !inHand {
 		return false
 	}
-	d.window.release(d.footprint)
+	d.lease.window.release(d.footprint)
 	if expired {
 		h.stats.abandoned.Add(1)
 	}
@@ -103,7 +103,7 @@ func (h *Hand) beat(now time.Time) {
 	var due []*Delivery
 	h.mu.Lock()
 	for d := range h.inHand {
-		if now.Sub(d.renewed) >= min(h.heartbeat, d.ackWait/3) {
+		if now.Sub(d.renewed) >= min(h.heartbeat, d.lease.ackWait/3) {
 			due = append(due, d)
 		}
 	}
@@ -124,5 +124,5 @@ func (h *Hand) beat(now time.Time) {
 // expired reports whether the lease has run out. The wall clock is asked, too:
 // a suspended machine's monotonic clock may have stood still.
 func (d *Delivery) expired(now time.Time) bool {
-	return now.Sub(d.renewed) >= d.ackWait || now.Round(0).Sub(d.renewed.Round(0)) >= d.ackWait
+	return now.Sub(d.renewed) >= d.lease.ackWait || now.Round(0).Sub(d.renewed.Round(0)) >= d.lease.ackWait
 }

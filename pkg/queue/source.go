@@ -101,11 +101,10 @@ func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*
 	// Read to its end even when ctx ends: what was sent would wait for its lease.
 	for msg := range batch.Messages() {
 		s.size.got(len(msg.Data()))
-		d := s.hand.take(msg, &left, s.ackWait)
+		d := s.hand.take(msg, &left, lease{s.window, s.ackWait})
 		if d == nil {
 			continue
 		}
-		d.window = s.window
 		took++
 		use(d)
 	}
@@ -173,11 +172,7 @@ func (c *Conn) StreamSize(ctx context.Context, stream string) (StreamSize, error
 // Oldest reads the oldest message of a held subject, or of a filter over them,
 // without consuming it; ErrNoMessage where there is none.
 func (c *Conn) Oldest(ctx context.Context, subject string) (StoredMessage, error) {
-	s, err := c.Store(ctx, heldStream(subject))
-	if err != nil {
-		return StoredMessage{}, err
-	}
-	return s.First(ctx, subject)
+	return c.FirstOf(ctx, heldStream(subject), subject)
 }
 
 // Newest reads the newest message of a held subject; see Oldest.

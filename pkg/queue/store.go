@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -147,12 +146,10 @@ func (c *Conn) FirstOf(ctx context.Context, stream, filter string) (StoredMessag
 
 // AtLimit reports whether a publish was refused because the stream, or its
 // subject, holds as much as it is set to: deleting makes room. Of no room for
-// other reasons (disk, account, load) that isn't so. The server has one code for
-// all that a store refuses, and tells them apart by its text alone.
+// other reasons (disk, account, load) that isn't so.
 func AtLimit(err error) bool {
 	var api *jetstream.APIError
-	return errors.Is(err, ErrQueueFull) && errors.As(err, &api) &&
-		api.ErrorCode == codeStreamStoreFailed && strings.Contains(api.Description, "maximum ")
+	return errors.Is(err, ErrQueueFull) && errors.As(err, &api) && limitReached(api)
 }
 
 // readStart is where reading begins: a sequence, else a time, else the first.
