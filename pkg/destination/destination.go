@@ -20,6 +20,19 @@ const (
 	Batch Protocol = "batch"
 )
 
+// Region is one of PostHog's clouds.
+type Region string
+
+// The regions.
+const (
+	RegionUS Region = "us"
+	RegionEU Region = "eu"
+)
+
+// AnyTenant stands in the tenant's place for a destination that is the default
+// of all tenants that have none of their own. It is no tenant's name.
+const AnyTenant = "_"
+
 // DefaultName is a destination's name where none is given.
 const DefaultName = "default"
 
@@ -42,9 +55,17 @@ type Destination struct {
 	Protocol Protocol
 
 	PrivacyMode  bool
+	Privacy      Rules   // beside the mode
 	SamplingRate float64 // 0.0001–1
 	SampleErrors bool    // failed generations pass whatever the rate
 	APIKeys      KeyFilter
+
+	// Region pins the destination: no host of another region is ever dialled.
+	// RegionUS, RegionEU or "".
+	Region Region
+	// CA is PEM certificates that are trusted for this destination beside the
+	// system's: those of a self-hosted PostHog. At most MaxCABytes.
+	CA string
 
 	// Limits of the whole fleet, which shares them out over its workers.
 	MaxRate        float64 // events per second; 0: none
@@ -77,8 +98,9 @@ func (f KeyFilter) Includes(keyID string) bool {
 // counts only for the revision that it was asked with. It reveals no secret.
 func (d *Destination) Revision() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %t %t %q %q %q %t %g %t %q %q %g %d %d", d.Tenant, d.Name, d.Enabled, d.Paused,
+	fmt.Fprintf(h, "%q %q %t %t %q %q %q %t %g %t %q %q %g %d %d %q %q %q %q %q %q", d.Tenant, d.Name, d.Enabled, d.Paused,
 		d.APIKey.Reveal(), d.Endpoint, d.Protocol, d.PrivacyMode, d.SamplingRate, d.SampleErrors,
-		d.APIKeys.Include, d.APIKeys.Exclude, d.MaxRate, d.MaxConcurrency, d.HoldMax)
+		d.APIKeys.Include, d.APIKeys.Exclude, d.MaxRate, d.MaxConcurrency, d.HoldMax,
+		d.Region, d.CA, d.Privacy.Metadata.Allow, d.Privacy.Metadata.Deny, d.Privacy.UserHashKey.Reveal(), d.Privacy.Redact)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -1,6 +1,7 @@
 package destination
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
@@ -22,6 +23,7 @@ const (
 	MaxKeyBytes     = 64 // PostHog's edge refuses longer tokens
 	MaxKeyFilterIDs = 10_000
 	MinHoldMax      = time.Minute
+	MaxCABytes      = 64 << 10
 )
 
 // ParseEndpoint turns `us`, `eu`, the empty string (us) or a URL into
@@ -113,7 +115,7 @@ func CheckAPIKey(key string) error {
 // a key, joined. It does not judge the API key's presence: see CheckAPIKey.
 func (d *Destination) Validate() error {
 	var errs []error
-	if !ValidName(d.Tenant) {
+	if !ValidName(d.Tenant) && d.Tenant != AnyTenant {
 		errs = append(errs, fmt.Errorf("tenant: %s", nameRule(d.Tenant)))
 	}
 	if !ValidName(d.Name) {
@@ -130,7 +132,27 @@ func (d *Destination) Validate() error {
 	if n := len(d.APIKeys.Include) + len(d.APIKeys.Exclude); n > MaxKeyFilterIDs {
 		errs = append(errs, fmt.Errorf("api_keys: %d ids; at most %d", n, MaxKeyFilterIDs))
 	}
+	errs = append(errs, d.checkReach()...)
+	errs = append(errs, d.Privacy.validate()...)
 	return errors.Join(append(errs, d.checkLimits()...)...)
+}
+
+// checkReach judges where the destination may be: its region and whom it trusts.
+func (d *Destination) checkReach() (errs []error) {
+	switch {
+	case d.Region != "" && d.Region != RegionUS && d.Region != RegionEU:
+		errs = append(errs, fmt.Errorf("region: %q is not us or eu", d.Region))
+	case d.Region != "" && RegionOf(d.Endpoint) == "":
+		errs = append(errs, errors.New("region: only PostHog's own clouds have one; leave it out for a self-hosted endpoint"))
+	case d.Region != "" && RegionOf(d.Endpoint) != d.Region:
+		errs = append(errs, fmt.Errorf("region: pinned to %s, but the endpoint is in PostHog's %s cloud", d.Region, RegionOf(d.Endpoint)))
+	}
+	if len(d.CA) > MaxCABytes {
+		errs = append(errs, fmt.Errorf("ca: %d bytes; at most %d", len(d.CA), MaxCABytes))
+	} else if d.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(d.CA)) {
+		errs = append(errs, errors.New("ca: no PEM certificate in it"))
+	}
+	return errs
 }
 
 func (d *Destination) checkLimits() (errs []error) {
