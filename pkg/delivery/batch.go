@@ -81,14 +81,14 @@ func (d *Dispatcher) fill(b *batch, q *queue) {
 }
 
 func (b *batch) fits(item *Item) bool {
-	return len(b.items) < b.most && (len(b.items) == 0 || b.bytes+item.Event.Size() <= b.room)
+	return len(b.items) < b.most && (len(b.items) == 0 || b.bytes+item.size() <= b.room)
 }
 
 func (b *batch) admits(item *Item) bool {
 	if len(b.items) == 0 {
 		return true
 	}
-	_, twice := b.seen[item.Event.UUID]
+	_, twice := b.seen[item.uuid()]
 	return !twice && item.cohort == b.items[0].cohort && item.To == b.items[0].To && item.hurried(b.now, b.hurry) == b.hurried
 }
 
@@ -96,9 +96,9 @@ func (b *batch) add(item *Item) {
 	if len(b.items) == 0 {
 		b.hurried = item.hurried(b.now, b.hurry)
 	}
-	b.seen[item.Event.UUID] = struct{}{}
+	b.seen[item.uuid()] = struct{}{}
 	b.items = append(b.items, item)
-	b.bytes += item.Event.Size()
+	b.bytes += item.size()
 }
 
 // hurry is how much time is little.

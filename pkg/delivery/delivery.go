@@ -57,6 +57,12 @@ type Result struct {
 type Item struct {
 	To    *destination.Destination
 	Event *event.Event
+	// Make, in Event's place, makes the event for each request anew, so that
+	// what waits takes no more room than its record; one call at a time. UUID
+	// and Bytes, about its size, stand for it.
+	Make  func() *event.Event
+	UUID  string
+	Bytes int
 	// Deadline ends the attempts: no request of the item outlives it.
 	Deadline time.Time
 	// Background: drained from what was held, and served below live traffic.
@@ -78,6 +84,27 @@ type Item struct {
 	blamed       time.Time // when its first failure was known
 	suspect      bool      // it may be what breaks its batches
 	cohort       *cohort   // those that it may share a batch with; nil: all that have none
+}
+
+func (i *Item) uuid() string {
+	if i.Event != nil {
+		return i.Event.UUID
+	}
+	return i.UUID
+}
+
+func (i *Item) size() int {
+	if i.Event != nil {
+		return i.Event.Size()
+	}
+	return i.Bytes
+}
+
+func (i *Item) event() *event.Event {
+	if i.Event != nil {
+		return i.Event
+	}
+	return i.Make()
 }
 
 // Config of delivery. The functions are optional and must not block; all but

@@ -48,24 +48,24 @@ type queue struct {
 }
 
 func (q *queue) add(item *Item) {
-	q.bytes += int64(item.Event.Size())
+	q.bytes += int64(item.size())
 	q.push(item)
 }
 
 func (q *queue) addFront(item *Item) {
-	q.bytes += int64(item.Event.Size())
+	q.bytes += int64(item.size())
 	q.pushFront(item)
 }
 
 func (q *queue) take() *Item {
 	item := q.pop()
-	q.bytes -= int64(item.Event.Size())
+	q.bytes -= int64(item.size())
 	return item
 }
 
 func (q *queue) takeBack() *Item {
 	item := q.popBack()
-	q.bytes -= int64(item.Event.Size())
+	q.bytes -= int64(item.size())
 	return item
 }
 

@@ -33,7 +33,7 @@ func (d *Dispatcher) request(w *work, items []*Item) tally {
 	deadline := f.began.Add(d.config.RequestTimeout)
 	events := make([]*event.Event, len(items))
 	for i, item := range items {
-		events[i] = item.Event
+		events[i] = item.event()
 		if item.Deadline.Before(deadline) {
 			deadline = item.Deadline
 		}

@@ -27,6 +27,9 @@ const (
 	// and its properties are two levels themselves.
 	valueDepth = maxEventDepth - 2
 
+	// FrameBytes is about what an event has beside its record's own bytes.
+	FrameBytes = 512
+
 	// maxDroppedFields bounds the property hogcast_dropped_fields.
 	maxDroppedFields = 20
 )
@@ -56,12 +59,18 @@ func Map(r *record.Record, destination string) (*event.Event, Notes) {
 	return e, notes
 }
 
+// UUID is the uuid of the record's event for a destination: the same for ever,
+// so that PostHog can tell copies.
+func UUID(r *record.Record, destination string) string {
+	return uuid.NewSHA1(namespace, []byte(r.Tenant+"/"+destination+"/"+r.ID)).String()
+}
+
 // build makes the event whatever its size.
 func build(r *record.Record, destination string) (*event.Event, *properties, Notes) {
 	t := readTrace(r)
 	who := identify(r, t.id)
 	e := &event.Event{
-		UUID:       uuid.NewSHA1(namespace, []byte(r.Tenant+"/"+destination+"/"+r.ID)).String(),
+		UUID:       UUID(r, destination),
 		Name:       event.Generation,
 		DistinctID: who.distinctID,
 		Timestamp:  r.CreatedAt,

@@ -156,17 +156,31 @@ func (h *Handler) admit(j *job, r *record.Record, to *destination.Destination) {
 // deliver sends one branch on its way. The record passes the destination's
 // privacy rules before anything is made of it.
 func (h *Handler) deliver(j *job, r *record.Record, to *destination.Destination) {
-	h.Deliverer.Submit(&delivery.Item{
-		To: to, Event: h.event(r, to), Deadline: j.received.Add(h.MainLaneMax),
+	item := &delivery.Item{
+		To: to, Deadline: j.received.Add(h.MainLaneMax),
 		Done: func(result delivery.Result) { h.delivered(j, to, result) },
-	})
+	}
+	h.load(item, r, len(j.message.Data))
+	h.Deliverer.Submit(item)
 }
 
-// event is what the record becomes for a destination.
-func (h *Handler) event(r *record.Record, to *destination.Destination) *event.Event {
-	e, notes := mapping.Map(privacy.Apply(r, privacy.RulesOf(to)), to.Name)
-	h.countNotes(notes)
-	return e
+// load gives the item what the record, of so many bytes, becomes for its
+// destination: made when it is sent, unless it is large. A large one may be
+// mostly images, of which little is left.
+func (h *Handler) load(item *delivery.Item, r *record.Record, bytes int) {
+	to, counted := item.To, false
+	item.Make = func() *event.Event {
+		e, notes := mapping.Map(privacy.Apply(r, privacy.RulesOf(to)), to.Name)
+		if !counted {
+			counted = true
+			h.countNotes(notes)
+		}
+		return e
+	}
+	item.UUID, item.Bytes = mapping.UUID(r, to.Name), bytes+mapping.FrameBytes
+	if bytes > queue.LargeMessage {
+		item.Event = item.Make()
+	}
 }
 
 // delivered takes over what became of a branch.

@@ -272,14 +272,15 @@ func (k *Keeper) privatise(to destination.ID, e *envelope.Envelope) {
 // send maps the record anew and hands it to delivery. What can't be read any
 // more is a dead letter.
 func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Item, done func(delivery.Result)) {
-	_, r, err := decodeStored(b.e)
+	raw, r, err := decodeStored(b.e)
 	if err != nil {
 		describe(b.e, err)
 		k.letter(b, outcome.Malformed)
 		return
 	}
 	r.Dropped = append(r.Dropped, b.e.Dropped...)
-	item.To, item.Event, item.Done = to, k.event(r, to), done
+	item.To, item.Done = to, done
+	k.load(item, r, len(raw))
 	k.Deliverer.Submit(item)
 }
 

@@ -99,13 +99,15 @@ func (h *Handler) probe(j *job, r *record.Record, to *destination.Destination, a
 			h.park(j, to, a, delivery.Result{})
 			return
 		}
-		h.Deliverer.Submit(&delivery.Item{
-			To: to, Event: h.event(r, to), Deadline: j.received.Add(h.MainLaneMax), Probe: true,
+		item := &delivery.Item{
+			To: to, Deadline: j.received.Add(h.MainLaneMax), Probe: true,
 			Done: func(result delivery.Result) {
 				h.Health.Probed(key, sampleOf(result, false), h.answered(to, result))
 				h.probed(j, to, a, result)
 			},
-		})
+		}
+		h.load(item, r, len(j.message.Data))
+		h.Deliverer.Submit(item)
 	})
 }
 

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/posthog/posthog-go"
 
-	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/event"
 	"github.com/hogcast/hogcast/pkg/outcome"
 )
@@ -31,20 +29,28 @@ func (p path) mode() posthog.CaptureMode {
 	return posthog.CaptureModeLegacy
 }
 
-// client is one SDK client. It serves one exchange at a time.
+// What an SDK client knows in the place of a destination's key and endpoint:
+// our round trip puts those in.
+const (
+	stubKey      = "phc_stub"
+	stubEndpoint = "https://stub.invalid"
+)
+
+// client is one SDK client. It serves one exchange at a time, of any
+// destination.
 type client struct {
 	sdk     posthog.Client
 	path    path
-	home    *pool
+	used    time.Time
 	current atomic.Pointer[exchange]
 }
 
 // newClient makes an SDK client that sends only when it is told to, once, and
 // through us. Its memory is its queues: 100 × 56 B of messages.
-func newClient(dest *destination.Destination, p path, home *pool) (*client, error) {
-	c := &client{path: p, home: home}
-	sdk, err := posthog.NewWithConfig(dest.APIKey.Reveal(), posthog.Config{
-		Endpoint:            strings.TrimRight(dest.Endpoint, "/"),
+func newClient(p path) (*client, error) {
+	c := &client{path: p}
+	sdk, err := posthog.NewWithConfig(stubKey, posthog.Config{
+		Endpoint:            stubEndpoint,
 		CaptureMode:         p.mode(),
 		Transport:           c,
 		Callback:            c,

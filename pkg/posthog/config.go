@@ -17,11 +17,11 @@ import (
 type Config struct {
 	// RequestTimeout bounds one Send, with all its requests; default 10 s.
 	RequestTimeout time.Duration
-	// IdleAfter is how long a destination's clients live without a Send;
-	// default 2 min, at least 1 s.
+	// IdleAfter is how long an SDK client lives without a Send; default 2 min,
+	// at least 1 s.
 	IdleAfter time.Duration
-	// MaxClients bounds the destinations whose clients are kept; default
-	// 10,000. The least recently used goes first.
+	// MaxClients bounds the idle SDK clients that are kept; default 256, of
+	// about 14 KB each.
 	MaxClients int
 	// EgressAllow lists networks that may be dialled though they are not
 	// public, and that may be spoken to in plain http.
@@ -62,7 +62,7 @@ func (c Config) withDefaults() Config {
 		c.IdleAfter = 2 * time.Minute
 	}
 	if c.MaxClients == 0 {
-		c.MaxClients = 10_000
+		c.MaxClients = 256
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -21,7 +22,6 @@ type exchange struct {
 	s    *Sender
 	ctx  context.Context // of the Send; the SDK's round trips know another
 	dest *destination.Destination
-	key  poolKey
 
 	events []*event.Event // those worth sending
 	place  []int          // of each in the batch
@@ -55,7 +55,6 @@ func newExchange(s *Sender) *exchange {
 
 func (x *exchange) begin(ctx context.Context, dest *destination.Destination) {
 	x.ctx, x.dest, x.finished = ctx, dest, true
-	x.key = poolKey{id: dest.ID, revision: dest.Revision()}
 }
 
 // end lets go of everything but scratch space.
@@ -130,12 +129,16 @@ func (x *exchange) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	raw := x.s.buffers.get()
 	defer raw.release()
-	if err := x.render(raw, req); err != nil {
+	home, err := url.Parse(x.dest.Endpoint)
+	if err == nil {
+		err = x.render(raw, req)
+	}
+	if err != nil {
 		x.answer = answer{verdict: hold(outcome.Unencodable, err.Error())}
 		return nil, err
 	}
 	for _, e := range x.s.encodings(x.dest, x.path) {
-		x.answer = x.post(req, raw, e)
+		x.answer = x.post(x.address(req, home, e), raw, e)
 		if x.answer.verdict.Action != outcome.NextEncoding {
 			break
 		}
@@ -185,7 +188,7 @@ func (x *exchange) post(req *http.Request, raw *buffer, e encoding) answer {
 		wire.b = packed
 	}
 	rawBytes, wireBytes := len(raw.b), len(wire.b)
-	a := x.do(x.address(req, e), wire)
+	a := x.do(req, wire)
 	if tell := x.s.cfg.OnAttempt; tell != nil {
 		tell(Attempt{
 			Destination: x.dest.ID, Path: string(x.path), Encoding: string(e), Events: len(x.events),
@@ -196,9 +199,14 @@ func (x *exchange) post(req *http.Request, raw *buffer, e encoding) answer {
 	return a
 }
 
-// address makes our request of the SDK's: its URL and headers, our context.
-func (x *exchange) address(req *http.Request, e encoding) *http.Request {
+// address makes our request of the SDK's: the destination's endpoint and key in
+// the place of the stubs, our context.
+func (x *exchange) address(req *http.Request, home *url.URL, e encoding) *http.Request {
 	out := req.Clone(x.ctx)
+	out.URL.Scheme, out.URL.Host, out.Host = home.Scheme, home.Host, home.Host
+	if x.path == pathV1 {
+		out.Header.Set("Authorization", "Bearer "+x.dest.APIKey.Reveal())
+	}
 	out.Header.Set("User-Agent", x.s.cfg.UserAgent)
 	if x.path == pathV1 {
 		out.Header.Set("PostHog-Sdk-Info", x.s.cfg.UserAgent)

@@ -44,8 +44,11 @@ func (p path) members() member {
 // with our properties and timestamps in it. Anything that it doesn't know is an
 // error, so that an SDK of another make never sends stubs.
 func (x *exchange) render(dst *buffer, req *http.Request) error {
-	if req.Method != http.MethodPost || req.URL.Path != string(x.path) || req.URL.RawQuery != "" {
+	switch {
+	case req.Method != http.MethodPost || req.URL.Path != string(x.path) || req.URL.RawQuery != "":
 		return fmt.Errorf("%w: not a POST to %s", errShape, x.path)
+	case x.path == pathV1 && req.Header.Get("Authorization") != "Bearer "+stubKey:
+		return fmt.Errorf("%w: no key where ours belongs", errShape)
 	}
 	x.sdkBody.Reset()
 	if _, err := x.sdkBody.ReadFrom(req.Body); err != nil {
@@ -53,7 +56,7 @@ func (x *exchange) render(dst *buffer, req *http.Request) error {
 	}
 	x.source = *bytes.NewBuffer(x.sdkBody.Bytes())
 	x.decoder.Reset(&x.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	r := renderer{dec: x.decoder, sdk: x.sdkBody.Bytes(), dst: dst.b, path: x.path, events: x.queued()}
+	r := renderer{dec: x.decoder, sdk: x.sdkBody.Bytes(), dst: dst.b, path: x.path, key: x.dest.APIKey.Reveal(), events: x.queued()}
 	if err := r.envelope(); err != nil {
 		return err
 	}
@@ -90,6 +93,8 @@ type renderer struct {
 	copied int // so much of sdk is in dst, or replaced
 	dst    []byte
 	path   path
+	key    string
+	keyed  bool // the key is in
 	events []*event.Event
 	next   int // of events
 }
@@ -97,15 +102,20 @@ type renderer struct {
 func (r *renderer) envelope() error {
 	found := false
 	err := r.members(func(name []byte) error {
-		if string(name) != `"batch"` {
-			return r.skip()
+		switch string(name) {
+		case `"batch"`:
+			found = true
+			return r.batch()
+		case `"api_key"`:
+			return r.apiKey()
 		}
-		found = true
-		return r.batch()
+		return r.skip()
 	})
 	switch {
 	case err != nil:
 		return err
+	case r.keyed != (r.path == pathBatch):
+		return fmt.Errorf("%w: no key where ours belongs", errShape)
 	case !found:
 		return fmt.Errorf("%w: no batch", errShape)
 	case r.next != len(r.events):
@@ -140,6 +150,18 @@ func (r *renderer) skip() error {
 		return fmt.Errorf("%w: not JSON", errShape)
 	}
 	return nil
+}
+
+// apiKey puts the destination's key in the stub's place.
+func (r *renderer) apiKey() error {
+	value, err := r.dec.ReadValue()
+	if err != nil || string(value) != `"`+stubKey+`"` || r.keyed {
+		return fmt.Errorf("%w: no key where ours belongs", errShape)
+	}
+	r.cut(value)
+	r.dst, err = jsontext.AppendQuote(r.dst, r.key)
+	r.keyed = true
+	return err //nolint:wrapcheck // of invalid UTF-8 alone, which no key has
 }
 
 func (r *renderer) expect(kind jsontext.Kind) error {

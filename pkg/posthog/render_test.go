@@ -39,7 +39,7 @@ func TestAnUnknownShapeIsNeverSent(t *testing.T) {
 		{"v1 as it is", pathV1, v1(stubs(stubV1, 2)), true},
 		{"v1 with spaces", pathV1, " " + strings.ReplaceAll(v1(stubs(stubV1, 2)), ",\"", " ,\n\t\""), true},
 		{"v1 with more of its own", pathV1, replace(`"distinct_id"`, `"session_id":{"a":[1]},"distinct_id"`), true},
-		{"batch as it is", pathBatch, `{"api_key":"k","batch":[` + stubs(stubBatch, 2) + `]}`, true},
+		{"batch as it is", pathBatch, `{"api_key":"phc_stub","batch":[` + stubs(stubBatch, 2) + `]}`, true},
 
 		{"not JSON", pathV1, `nonsense`, false},
 		{"nothing", pathV1, ``, false},
@@ -59,7 +59,10 @@ func TestAnUnknownShapeIsNeverSent(t *testing.T) {
 		{"no options", pathV1, replace(`"options":{"disable_skew_correction":true},`, ``), false},
 		{"other options", pathV1, replace(`{"disable_skew_correction":true}`, `{}`), false},
 		{"options of a person", pathV1, replace(`{"disable_skew_correction":true}`, optionsPersonless), false},
-		{"options on batch", pathBatch, `{"api_key":"k","batch":[` + strings.Replace(stubs(stubBatch, 2), `"event"`, `"options":{"disable_skew_correction":true},"event"`, 1) + `]}`, false},
+		{"options on batch", pathBatch, `{"api_key":"phc_stub","batch":[` + strings.Replace(stubs(stubBatch, 2), `"event"`, `"options":{"disable_skew_correction":true},"event"`, 1) + `]}`, false},
+		{"another key", pathBatch, `{"api_key":"k","batch":[` + stubs(stubBatch, 2) + `]}`, false},
+		{"no key", pathBatch, `{"batch":[` + stubs(stubBatch, 2) + `]}`, false},
+		{"the key twice", pathBatch, `{"api_key":"phc_stub","api_key":"phc_stub","batch":[` + stubs(stubBatch, 2) + `]}`, false},
 		{"something behind it", pathV1, v1(stubs(stubV1, 2)) + `{}`, false},
 		{"cut off", pathV1, v1(stubs(stubV1, 2))[:200], false},
 	}
@@ -75,6 +78,7 @@ func TestAnUnknownShapeIsNeverSent(t *testing.T) {
 			x.aim(c.path)
 			req := httptest.NewRequest(http.MethodPost, srv.URL+string(c.path), strings.NewReader(c.body))
 			req.RequestURI = ""
+			req.Header.Set("Authorization", "Bearer "+stubKey)
 			err := trip(x, req)
 			reqs := srv.requests()
 			if c.good {
@@ -136,6 +140,7 @@ func TestTheSDKMakesNoOtherRequests(t *testing.T) {
 		"a query":      httptest.NewRequest(http.MethodPost, srv.URL+string(pathV1)+"?a=b", body()),
 		"another verb": httptest.NewRequest(http.MethodPut, srv.URL+string(pathV1), body()),
 	} {
+		req.Header.Set("Authorization", "Bearer "+stubKey)
 		if err := trip(begin(), req); !errors.Is(err, errShape) {
 			t.Errorf("%s: got %v, want errShape", name, err)
 		}
@@ -145,7 +150,9 @@ func TestTheSDKMakesNoOtherRequests(t *testing.T) {
 	}
 	x := begin()
 	for i, want := range []error{nil, errNotOurs} {
-		err := trip(x, httptest.NewRequest(http.MethodPost, srv.URL+string(pathV1), body()))
+		req := httptest.NewRequest(http.MethodPost, srv.URL+string(pathV1), body())
+		req.Header.Set("Authorization", "Bearer "+stubKey)
+		err := trip(x, req)
 		if !errors.Is(err, want) {
 			t.Errorf("request %d of one exchange: got %v, want %v", i, err, want)
 		}

@@ -12,9 +12,11 @@
 //	          │                                     │
 //	      never sent                       render, compress, read the answer
 //
+// An SDK client serves one Send at a time, of whatever destination: key and
+// endpoint are put in by the round trip, too.
+//
 // Goroutines: a Sender owns one that retires idle clients, until Close; each
-// SDK client owns one, until it is retired; a destination keeps at most one
-// SDK client when it has been idle for a moment, and none after Config.IdleAfter.
+// SDK client owns one, until it is retired.
 package posthog
 
 import (
@@ -40,7 +42,7 @@ const flushGrace = 5 * time.Second
 type Sender struct {
 	cfg       Config
 	transport *transport
-	clients   *clientCache
+	clients   *clients
 	findings  *findings
 	buffers   *buffers
 	packer    *packer
@@ -65,7 +67,7 @@ func NewSender(cfg Config) (*Sender, error) {
 	s := &Sender{
 		cfg:       cfg,
 		transport: newTransport(cfg),
-		clients:   newClientCache(cfg.MaxClients, cfg.IdleAfter, cfg.Now),
+		clients:   newClients(cfg.MaxClients, cfg.IdleAfter, cfg.Now),
 		findings:  newFindings(cfg.Now),
 		buffers:   &buffers{},
 		packer:    packer,
@@ -172,10 +174,10 @@ func (s *Sender) paths(dest *destination.Destination) []path {
 	return []path{pathV1, pathBatch}
 }
 
-// attempt passes the exchange's events through an SDK client of its own.
+// attempt passes the exchange's events through an SDK client that is its own for as long.
 func (s *Sender) attempt(x *exchange, p path) {
 	x.aim(p)
-	c, err := s.clients.take(x, p)
+	c, err := s.clients.take(p)
 	if err != nil {
 		x.answer = answer{verdict: hold(outcome.Unencodable, "making an SDK client: "+err.Error())}
 		x.finished = true
@@ -185,9 +187,9 @@ func (s *Sender) attempt(x *exchange, p path) {
 	s.clients.give(c, x.finished)
 }
 
-// retireIdle closes the clients of idle destinations until ctx ends.
+// retireIdle closes idle clients until ctx ends.
 func (s *Sender) retireIdle(ctx context.Context) {
-	tick := time.NewTicker(max(s.cfg.IdleAfter/sweepsPerIdle, time.Second))
+	tick := time.NewTicker(max(s.cfg.IdleAfter/4, time.Second))
 	defer tick.Stop()
 	for {
 		select {

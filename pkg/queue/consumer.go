@@ -150,7 +150,7 @@ func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, ha
 	var told string
 	size := newPullSize(consumer, c.config.Conn)
 	for ctx.Err() == nil {
-		room := footprint(size.limit)
+		room := size.room()
 		if !c.await(ctx) || c.window.reserve(ctx, room) != nil {
 			return
 		}
@@ -219,7 +219,7 @@ func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, size 
 	if err := batch.Error(); err != nil {
 		return c.fetchError(ctx, err)
 	}
-	if took == 0 && time.Since(began) < fetchWait/2 {
+	if quick := time.Since(began); took == 0 && quick < fetchWait/2 && !size.tooSmall(quick, fetchWait) {
 		return errOverLimit // nats.go keeps this one to itself
 	}
 	return nil

@@ -87,7 +87,17 @@ func (c *Conn) source(hand *Hand, window *Window, consumer jetstream.Consumer) *
 // returns how many that were. Zero says that none is there now: those that are
 // in hands, or asleep, don't count. It waits for room in the window first.
 func (s *Source) Pull(ctx context.Context, n int, wait time.Duration, use func(*Delivery)) (int, error) {
-	left := footprint(s.size.limit)
+	for {
+		began := time.Now()
+		took, err := s.pull(ctx, n, wait, use)
+		if took > 0 || err != nil || !s.size.tooSmall(time.Since(began), wait) {
+			return took, err
+		}
+	}
+}
+
+func (s *Source) pull(ctx context.Context, n int, wait time.Duration, use func(*Delivery)) (int, error) {
+	left := s.size.room()
 	if err := s.window.reserve(ctx, left); err != nil {
 		return 0, err
 	}

@@ -35,9 +35,19 @@ func (w *Window) Part(size int64) *Window {
 // holds much keeps others from being served.
 func (w *Window) Pressed() bool { return w.waiting.Load() > 0 }
 
-// footprint is what a message of n bytes takes in memory: itself, the event
-// made of it, and their frames.
-func footprint(n int) int64 { return 2*int64(n) + 2<<10 }
+// LargeMessage is from how many bytes on a message's event may be made before it
+// is sent: the window has room for both.
+const LargeMessage = 64 << 10
+
+// footprint is what a message of n bytes takes in memory while it waits: itself
+// and the frames around it, and a part of what becomes of it, as few are being
+// sent at a time; of a large one the event, too.
+func footprint(n int) int64 {
+	if n > LargeMessage {
+		return 2*int64(n) + 2<<10
+	}
+	return int64(n) + int64(n)/4 + 2<<10
+}
 
 // reserve waits for room for n bytes.
 func (w *Window) reserve(ctx context.Context, n int64) error {
