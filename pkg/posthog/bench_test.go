@@ -182,7 +182,7 @@ func benchFloor(b *testing.B, s *Sender, url string, e encoding, raw []byte) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		res, err := s.transport.RoundTrip(req)
+		res, err := s.transport.roundTrip(destinationAt(url, destination.Auto), req)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -4,7 +4,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -26,6 +28,17 @@ type Config struct {
 	// EgressAllow lists networks that may be dialled though they are not
 	// public, and that may be spoken to in plain http.
 	EgressAllow []netip.Prefix
+	// EgressProxy, if set, is the HTTP proxy (http or https, with credentials
+	// where it wants them) through which all is reached that is not of
+	// EgressAllow. We resolve and judge, and ask it for the address. The
+	// environment's proxies are never used.
+	EgressProxy *url.URL
+	// EgressProxyResolves has the proxy look names up: where there is no
+	// outside DNS, or where it admits by name. Then what a name points to is
+	// the proxy's to judge.
+	EgressProxyResolves bool
+	// Resolver looks names up; default net.DefaultResolver.
+	Resolver *net.Resolver
 	// RootCAs are the certificate authorities to trust; nil: the system's.
 	RootCAs *x509.CertPool
 	// Now is the clock of what is remembered (idleness, findings) and of
@@ -90,6 +103,13 @@ func (c Config) Validate() error {
 		if !p.IsValid() {
 			errs = append(errs, errors.New("egress allow: holds a prefix that is none"))
 		}
+	}
+	if c.EgressProxy != nil {
+		if err := validProxy(c.EgressProxy); err != nil {
+			errs = append(errs, err)
+		}
+	} else if c.EgressProxyResolves {
+		errs = append(errs, errors.New("egress proxy resolves: there is no egress proxy"))
 	}
 	if !validUserAgent(c.UserAgent) {
 		errs = append(errs, fmt.Errorf("user agent: %q is not name/version in visible ASCII", c.UserAgent))

@@ -223,7 +223,7 @@ func (x *exchange) address(req *http.Request, home *url.URL, e encoding) *http.R
 // do sends a request and reads its answer.
 func (x *exchange) do(req *http.Request, wire *buffer) answer {
 	wire.attach(req)
-	res, err := x.s.transport.RoundTrip(req)
+	res, err := x.s.transport.roundTrip(x.dest, req)
 	if err != nil {
 		return answer{verdict: x.failure(err)}
 	}

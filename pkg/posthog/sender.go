@@ -197,6 +197,7 @@ func (s *Sender) retireIdle(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.clients.sweep()
+			s.transport.sweep()
 		}
 	}
 }

@@ -67,7 +67,8 @@ func isTLS(err error) bool {
 	)
 	switch {
 	case errors.As(err, &verification), errors.As(err, &record), errors.As(err, &unknown),
-		errors.As(err, &invalid), errors.As(err, &hostname), errors.Is(err, http.ErrSchemeMismatch):
+		errors.As(err, &invalid), errors.As(err, &hostname), errors.Is(err, http.ErrSchemeMismatch),
+		errors.Is(err, errNoCA):
 		return true
 	case errors.As(err, &op):
 		// crypto/tls's own: an alert that came, or one that was sent.
