@@ -11,8 +11,16 @@ import (
 // 400 KB, one event at most 480 KB.
 const maxPooledBuffer = 1 << 20
 
+// Large is a buffer, of those that are trimmed, from leastPooledBuffer and from
+// spareRoom times what it held: one large batch would leave its size to hundreds
+// of small ones.
+const leastPooledBuffer, spareRoom = 16 << 10, 4
+
 // buffers is a pool of buffers that go back when their last user is done.
-type buffers struct{ pool sync.Pool }
+type buffers struct {
+	pool sync.Pool
+	trim bool // those much larger than what they held don't go back
+}
 
 // buffer is a pooled slice with a count of its users. http.Transport may read
 // a request's body after RoundTrip returned, until it closes the body.
@@ -34,7 +42,11 @@ func (p *buffers) get() *buffer {
 }
 
 func (b *buffer) release() {
-	if b.refs.Add(-1) == 0 && cap(b.b) <= maxPooledBuffer {
+	most := maxPooledBuffer
+	if b.home.trim {
+		most = min(most, max(leastPooledBuffer, spareRoom*len(b.b)))
+	}
+	if b.refs.Add(-1) == 0 && cap(b.b) <= most {
 		b.home.pool.Put(b)
 	}
 }

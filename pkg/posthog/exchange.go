@@ -35,6 +35,7 @@ type exchange struct {
 	answer   answer
 	verdicts []outcome.Verdict // v1, by position in events
 	finished bool              // the SDK is through with it
+	rawBytes int               // of the body as rendered last
 
 	sdkBody bytes.Buffer
 	body    bytes.Buffer // of the answer
@@ -127,18 +128,20 @@ func (x *exchange) roundTrip(req *http.Request) (*http.Response, error) {
 	if !x.ask() {
 		return nil, errNotOurs
 	}
-	raw := x.s.buffers.get()
-	defer raw.release()
 	home, err := url.Parse(x.dest.Endpoint)
 	if err == nil {
-		err = x.render(raw, req)
-	}
-	if err != nil {
-		x.answer = answer{verdict: hold(outcome.Unencodable, err.Error())}
-		return nil, err
+		err = x.accept(req)
 	}
 	for _, e := range x.s.encodings(x.dest, x.path) {
-		x.answer = x.post(x.address(req, home, e), raw, e)
+		var wire *buffer
+		if err == nil {
+			wire, err = x.pack(e)
+		}
+		if err != nil {
+			x.answer = answer{verdict: hold(outcome.Unencodable, err.Error())}
+			return nil, err
+		}
+		x.answer = x.post(x.address(req, home, e), wire, e)
 		if x.answer.verdict.Action != outcome.NextEncoding {
 			break
 		}
@@ -174,25 +177,40 @@ func (s *Sender) encodings(dest *destination.Destination, p path) []encoding {
 	return left
 }
 
-// post compresses the body, makes one HTTP request and tells of it.
-func (x *exchange) post(req *http.Request, raw *buffer, e encoding) answer {
-	start := time.Now()
-	wire := raw
-	if e != encNone {
-		wire = x.s.buffers.get()
-		defer wire.release()
-		packed, err := x.s.packer.pack(wire.b, e, raw.b)
-		if err != nil {
-			return answer{verdict: hold(outcome.Unencodable, err.Error())}
-		}
-		wire.b = packed
+// pack renders the body and compresses it, two for each processor at once: what is rendered is large, and kept no longer than that, so that
+// hundreds of requests under way hold compressed bytes alone.
+func (x *exchange) pack(e encoding) (*buffer, error) {
+	x.s.packing <- struct{}{}
+	defer func() { <-x.s.packing }()
+	raw := x.s.raw.get()
+	if err := x.render(raw); err != nil {
+		raw.release()
+		return nil, err
 	}
-	rawBytes, wireBytes := len(raw.b), len(wire.b)
+	x.rawBytes = len(raw.b)
+	if e == encNone {
+		return raw, nil
+	}
+	defer raw.release()
+	wire := x.s.wire.get()
+	packed, err := x.s.packer.pack(wire.b, e, raw.b)
+	if err != nil {
+		wire.release()
+		return nil, err
+	}
+	wire.b = packed
+	return wire, nil
+}
+
+// post makes one HTTP request, after which it lets go of wire, and tells of it.
+func (x *exchange) post(req *http.Request, wire *buffer, e encoding) answer {
+	defer wire.release()
+	start, wireBytes := time.Now(), len(wire.b)
 	a := x.do(req, wire)
 	if tell := x.s.cfg.OnAttempt; tell != nil {
 		tell(Attempt{
 			Destination: x.dest.ID, Path: string(x.path), Encoding: string(e), Events: len(x.events),
-			RawBytes: rawBytes, WireBytes: wireBytes, Status: a.status, Cause: a.verdict.Cause,
+			RawBytes: x.rawBytes, WireBytes: wireBytes, Status: a.status, Cause: a.verdict.Cause,
 			Duration: time.Since(start),
 		})
 	}

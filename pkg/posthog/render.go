@@ -40,10 +40,9 @@ func (p path) members() member {
 	return membersBatch
 }
 
-// render writes the request's real body to dst: the SDK's envelope as it is,
-// with our properties and timestamps in it. Anything that it doesn't know is an
-// error, so that an SDK of another make never sends stubs.
-func (x *exchange) render(dst *buffer, req *http.Request) error {
+// accept takes the SDK's request over. Anything that it doesn't know is an error,
+// so that an SDK of another make never sends stubs.
+func (x *exchange) accept(req *http.Request) error {
 	switch {
 	case req.Method != http.MethodPost || req.URL.Path != string(x.path) || req.URL.RawQuery != "":
 		return fmt.Errorf("%w: not a POST to %s", errShape, x.path)
@@ -54,6 +53,12 @@ func (x *exchange) render(dst *buffer, req *http.Request) error {
 	if _, err := x.sdkBody.ReadFrom(req.Body); err != nil {
 		return fmt.Errorf("reading the SDK's body: %w", err)
 	}
+	return nil
+}
+
+// render writes the request's real body to dst: the SDK's envelope as it is,
+// with our properties and timestamps in it, under the rule of accept.
+func (x *exchange) render(dst *buffer) error {
 	x.source = *bytes.NewBuffer(x.sdkBody.Bytes())
 	x.decoder.Reset(&x.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	r := renderer{dec: x.decoder, sdk: x.sdkBody.Bytes(), dst: dst.b, path: x.path, key: x.dest.APIKey.Reveal(), events: x.queued()}

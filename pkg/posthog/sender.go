@@ -22,6 +22,7 @@ package posthog
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -44,7 +45,8 @@ type Sender struct {
 	transport *transport
 	clients   *clients
 	findings  *findings
-	buffers   *buffers
+	raw, wire *buffers      // apart, since those of the wire are smaller
+	packing   chan struct{} // a place for each that may pack at once
 	packer    *packer
 	exchanges sync.Pool
 
@@ -69,7 +71,9 @@ func NewSender(cfg Config) (*Sender, error) {
 		transport: newTransport(cfg),
 		clients:   newClients(cfg.MaxClients, cfg.IdleAfter, cfg.Now),
 		findings:  newFindings(cfg.Now),
-		buffers:   &buffers{},
+		raw:       &buffers{},
+		wire:      &buffers{trim: true},
+		packing:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		packer:    packer,
 	}
 	s.exchanges.New = func() any { return newExchange(s) }
