@@ -29,6 +29,11 @@ func (x *exchange) judgeFlags(wire []byte) judgement {
 		j.refused = &refusal{http.StatusUnauthorized, "unknown_key", "The provided API key is invalid"}
 	case strings.TrimSpace(deref(body.DistinctID)) == "":
 		j.refused = badRequest("The distinct_id field is missing from the request")
+	case x.s.cfg.OverQuota[j.key] == QuotaFlags:
+		j.refused = &refusal{http.StatusPaymentRequired, "quota_limited", "feature flag requests are over quota"}
+	}
+	if x.s.cfg.OldFlags {
+		j.version = "1"
 	}
 	return j
 }

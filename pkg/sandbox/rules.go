@@ -44,7 +44,7 @@ func isRFC3339(s string) bool {
 // overQuota is the detail with which an event of a key is dropped, "" for none.
 func (s *Server) overQuota(key, event string) string {
 	switch quota := s.cfg.OverQuota[key]; quota {
-	case "":
+	case "", QuotaFlags:
 		return ""
 	case QuotaLLM:
 		if !strings.HasPrefix(event, "$ai_") {

@@ -53,6 +53,9 @@ const (
 	// QuotaRefused makes v1 answer 402 to the whole batch, as PostHog does when
 	// nothing of it would be left; legacy is silent.
 	QuotaRefused Quota = "payment_required"
+	// QuotaFlags makes /flags answer 402 to the key, once it is known; events
+	// are taken.
+	QuotaFlags Quota = "feature_flags"
 )
 
 // Config is what a Server is made of. The zero value is a PostHog that serves
@@ -90,6 +93,9 @@ type Config struct {
 
 	// What the deployment doesn't serve: answered with 404.
 	DisableV1, DisableAI, DisableBatch, DisableFlags, DisableDecide bool
+	// OldFlags has /flags answer in the older form, whatever version is asked
+	// for.
+	OldFlags bool
 
 	// KeepNone keeps no event and no request, but counts and the set of uuids
 	// (about 40 bytes an event), for benchmarks. Record and OnEvent still work.
