@@ -37,9 +37,11 @@ type worker struct {
 	NATS config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
 	Log  config.Log  `embed:"" prefix:"log-" group:"Logging:"`
 
-	Destinations string   `required:"" placeholder:"FILE|DIR" help:"Destinations, a YAML file or a folder of them; reloaded when they change."`
-	Listen       string   `default:":8080" placeholder:"ADDR" help:"Address of /livez, /readyz and /metrics; - for none."`
-	EgressAllow  []string `placeholder:"CIDR" help:"Networks of destinations that are not public, comma separated; plain http is allowed to these alone."`
+	Destinations     string   `required:"" placeholder:"FILE|DIR" help:"Destinations, a YAML file or a folder of them; reloaded when they change."`
+	Listen           string   `default:":8080" placeholder:"ADDR" help:"Address of /livez, /readyz and /metrics; - for none."`
+	AdminListen      string   `placeholder:"ADDR" help:"Address of Go's profiles, /debug/pprof/, such as 127.0.0.1:6060; off by default. Profiles can hold prompts: only a loopback address is taken."`
+	AdminAllowRemote bool     `help:"Let --admin-listen be an address that other machines reach."`
+	EgressAllow      []string `placeholder:"CIDR" help:"Networks of destinations that are not public, comma separated; plain http is allowed to these alone."`
 
 	Window         config.Size   `default:"64MiB" help:"What is in hand at most, in bytes."`
 	MainLaneMax    time.Duration `default:"15s" help:"How long a record may be tried before it is held: written to the held stream, from where it comes back."`
@@ -61,6 +63,7 @@ func (w *worker) Run(ctx context.Context, system *config.System, sources *config
 	}
 	c := app.WorkerConfig{
 		NATS: nats, Destinations: w.Destinations, Listen: w.Listen, EgressAllow: allow,
+		AdminListen: w.AdminListen, AdminAllowRemote: w.AdminAllowRemote,
 		Window: int64(w.Window), MainLaneMax: w.MainLaneMax, HoldMax: w.HoldMax, RequestTimeout: w.RequestTimeout,
 		DrainTimeout: w.DrainTimeout, Name: w.Name, Version: app.Version,
 		Logger: config.NewLogger(w.Log, system.Stderr, config.IsTerminal(system.Stderr)),

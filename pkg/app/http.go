@@ -1,16 +1,11 @@
 package app
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.uber.org/zap"
 )
 
 // readiness is what /readyz tells.
@@ -39,10 +34,6 @@ func (w *worker) listen() error {
 	if w.config.Listen == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", w.config.Listen)
-	if err != nil {
-		return fmt.Errorf("listening for probes and metrics: %w", err)
-	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
@@ -53,24 +44,12 @@ func (w *worker) listen() error {
 		fmt.Fprintln(rw, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(w.metrics, promhttp.HandlerOpts{}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			w.log.Error("probes and metrics ended", zap.Error(err))
-		}
-	}()
-	w.onStop("http", func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			_ = server.Close() // a scrape that hangs on keeps nobody up
-		}
-		<-done
-	})
+	addr, err := w.serve("probes and metrics", w.config.Listen, mux)
+	if err != nil {
+		return err
+	}
 	if w.config.Listening != nil {
-		w.config.Listening(listener.Addr().String())
+		w.config.Listening(addr)
 	}
 	return nil
 }

@@ -33,7 +33,12 @@ type WorkerConfig struct {
 	NATS         queue.ConnectConfig
 	Destinations string // file or folder
 	Listen       string // address of /livez, /readyz and /metrics; "" for none
-	EgressAllow  []netip.Prefix
+	// AdminListen is the address of Go's profiles; "" for none. Another than a
+	// loopback address is refused, unless AdminAllowRemote: a heap profile can
+	// hold records.
+	AdminListen      string
+	AdminAllowRemote bool
+	EgressAllow      []netip.Prefix
 
 	Window         int64         // bytes in hand; default 64 MiB
 	MainLaneMax    time.Duration // default 15 s
@@ -45,6 +50,8 @@ type WorkerConfig struct {
 	Logger         *zap.Logger
 	// Listening, if set, is told the address that Listen came to.
 	Listening func(addr string)
+	// AdminListening, if set, is told the address that AdminListen came to.
+	AdminListening func(addr string)
 	// Consuming, if set, is called when all is started.
 	Consuming func()
 }
@@ -86,7 +93,7 @@ func (c WorkerConfig) Validate() error {
 	if c.RequestTimeout > c.MainLaneMax {
 		errs = append(errs, fmt.Errorf("request-timeout: %s is more than main-lane-max, %s; no request may outlive its record's stay", c.RequestTimeout, c.MainLaneMax))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkAdmin())...)
 }
 
 // RunWorker runs a worker until ctx ends, then drains it: fetching stops at
@@ -163,7 +170,7 @@ func (w *worker) stopAll() {
 func (w *worker) start(ctx context.Context) error {
 	c := w.config
 	metrics := telemetry.New(w.metrics, c.Version)
-	if err := w.listen(); err != nil {
+	if err := errors.Join(w.listen(), w.profiles()); err != nil {
 		return err
 	}
 	var err error
