@@ -20,7 +20,7 @@ const (
 	// Most tenants share one host: keep as many connections to it as there may
 	// be requests in flight (HTTP/2 needs one). Over all hosts the bound is of
 	// file descriptors.
-	maxIdlePerHost = 64
+	maxIdlePerHost = 320
 	maxIdleConns   = 1024
 	// A peer that vanished without a word would swallow every request of its
 	// host until TCP gives up, a quarter of an hour later.
