@@ -48,11 +48,14 @@ func (id ID) String() string { return id.Tenant + "." + id.Name }
 // Destination is one PostHog project of one tenant. Treat it as immutable.
 type Destination struct {
 	ID
-	Enabled  bool // false: the owner doesn't want it; its branches are filtered
-	Paused   bool // its branches are held
-	APIKey   Secret
-	Endpoint string // scheme://host[:port], no trailing slash
-	Protocol Protocol
+	Enabled bool // false: the owner doesn't want it; its branches are filtered
+	Paused  bool // its branches are held
+	APIKey  Secret
+	// SecretUnreadable: its secrets can't be decrypted here, so that its
+	// branches are held. APIKey is empty then.
+	SecretUnreadable bool
+	Endpoint         string // scheme://host[:port], no trailing slash
+	Protocol         Protocol
 
 	PrivacyMode  bool
 	Privacy      Rules   // beside the mode
@@ -98,9 +101,10 @@ func (f KeyFilter) Includes(keyID string) bool {
 // counts only for the revision that it was asked with. It reveals no secret.
 func (d *Destination) Revision() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %t %t %q %q %q %t %g %t %q %q %g %d %d %q %q %q %q %q %q", d.Tenant, d.Name, d.Enabled, d.Paused,
+	fmt.Fprintf(h, "%q %q %t %t %q %q %q %t %g %t %q %q %g %d %d %q %q %q %q %q %q %t", d.Tenant, d.Name, d.Enabled, d.Paused,
 		d.APIKey.Reveal(), d.Endpoint, d.Protocol, d.PrivacyMode, d.SamplingRate, d.SampleErrors,
 		d.APIKeys.Include, d.APIKeys.Exclude, d.MaxRate, d.MaxConcurrency, d.HoldMax,
-		d.Region, d.CA, d.Privacy.Metadata.Allow, d.Privacy.Metadata.Deny, d.Privacy.UserHashKey.Reveal(), d.Privacy.Redact)
+		d.Region, d.CA, d.Privacy.Metadata.Allow, d.Privacy.Metadata.Deny, d.Privacy.UserHashKey.Reveal(), d.Privacy.Redact,
+		d.SecretUnreadable)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,6 +23,7 @@ type Entry struct {
 	Value    []byte
 	Revision uint64
 	Deleted  bool
+	At       time.Time // when it was written
 }
 
 // Bucket looks a bucket up.
@@ -71,7 +73,21 @@ func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
 	if err != nil {
 		return Entry{}, b.outcome("reading", key, err)
 	}
-	return Entry{Key: key, Value: e.Value(), Revision: e.Revision()}, nil
+	return entryOf(e), nil
+}
+
+// History reads what the bucket keeps of a key, oldest first, deletions among
+// it; nothing where it keeps none.
+func (b *Bucket) History(ctx context.Context, key string) (all []Entry, err error) {
+	err = b.known(ctx, key, func(e Entry) { all = append(all, e) }, jetstream.IncludeHistory())
+	return all, err
+}
+
+func entryOf(e jetstream.KeyValueEntry) Entry {
+	return Entry{
+		Key: e.Key(), Value: e.Value(), Revision: e.Revision(), At: e.Created(),
+		Deleted: e.Operation() != jetstream.KeyValuePut,
+	}
 }
 
 func (b *Bucket) outcome(doing, key string, err error) error {
@@ -89,7 +105,11 @@ func (b *Bucket) outcome(doing, key string, err error) error {
 // Watch calls use with each key that has a value, then caughtUp, and then use
 // with each change, until ctx ends. The keys' changes come in their order.
 func (b *Bucket) Watch(ctx context.Context, use func(Entry), caughtUp func()) error {
-	watcher, err := b.kv.WatchAll(ctx)
+	return b.watch(ctx, ">", use, caughtUp)
+}
+
+func (b *Bucket) watch(ctx context.Context, keys string, use func(Entry), caughtUp func(), opts ...jetstream.WatchOpt) error {
+	watcher, err := b.kv.Watch(ctx, keys, opts...)
 	if err != nil {
 		return fmt.Errorf("watching %s: %w: %w", b.name, ErrUnavailable, err)
 	}
@@ -110,7 +130,7 @@ func (b *Bucket) Watch(ctx context.Context, use func(Entry), caughtUp func()) er
 			case e == nil:
 				caughtUp()
 			default:
-				use(Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision(), Deleted: e.Operation() != jetstream.KeyValuePut})
+				use(entryOf(e))
 			}
 		}
 	}
@@ -118,14 +138,28 @@ func (b *Bucket) Watch(ctx context.Context, use func(Entry), caughtUp func()) er
 
 // Each calls use with each key that has a value now.
 func (b *Bucket) Each(ctx context.Context, use func(Entry)) error {
+	return b.Known(ctx, ">", func(e Entry) {
+		if !e.Deleted {
+			use(e)
+		}
+	})
+}
+
+// Known calls use with what is known now of each key that matches, wildcards
+// allowed: its value, or that it is deleted.
+func (b *Bucket) Known(ctx context.Context, keys string, use func(Entry)) error {
+	return b.known(ctx, keys, use)
+}
+
+func (b *Bucket) known(ctx context.Context, keys string, use func(Entry), opts ...jetstream.WatchOpt) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	caughtUp := false
-	err := b.Watch(ctx, func(e Entry) {
-		if !caughtUp && !e.Deleted {
+	err := b.watch(ctx, keys, func(e Entry) {
+		if !caughtUp {
 			use(e)
 		}
-	}, func() { caughtUp = true; cancel() })
+	}, func() { caughtUp = true; cancel() }, opts...)
 	if caughtUp {
 		return nil
 	}

@@ -20,6 +20,7 @@ const (
 	StreamHeldHosts   = "HOGCAST_HELD_HOSTS"
 	StreamWakeups     = "HOGCAST_WAKEUPS"
 	StreamDead        = "HOGCAST_DEAD"
+	StreamAudit       = "HOGCAST_AUDIT"
 )
 
 // Key-value buckets.
@@ -44,6 +45,7 @@ const (
 	prefixHeldHost    = "hogcast.heldhost."
 	prefixWakeups     = "hogcast.wakeups."
 	prefixDead        = "hogcast.dead."
+	prefixAudit       = "hogcast.audit."
 )
 
 // NoToken stands for a token of a subject that can't be told.
@@ -189,6 +191,7 @@ const (
 	shareHeld        = 30
 	shareHeldHosts   = 15
 	shareDead        = 15
+	shareAudit       = 1
 )
 
 func streams(p Params) []jetstream.StreamConfig {
@@ -211,6 +214,7 @@ func streams(p Params) []jetstream.StreamConfig {
 		// mean that the destination's wake-up exists.
 		stream(StreamWakeups, prefixWakeups+"*.*", 0, 1),
 		dead,
+		auditStream(stream(StreamAudit, prefixAudit+"*.*", shareAudit, auditQuota)),
 	}
 }
 

@@ -1,10 +1,8 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,22 +14,52 @@ import (
 
 // Problem is what is wrong with one entry, or with the file as a whole.
 type Problem struct {
-	File string
-	Line int    // of the key at fault, else of the entry
+	File string // or bucket/key
+	Line int    // of the key at fault, else of the entry; 0: not in lines
 	Text string // `key: what is wrong`
 }
 
 // Error implements error: `file:line: key: what is wrong`.
-func (p *Problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
+func (p *Problem) Error() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Text
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+}
 
-// entryReader turns one YAML mapping into a destination. It gathers problems
-// rather than stop at the first.
+// purpose is what an entry is read for.
+type purpose int
+
+const (
+	// forUse: it is complete, in a file of this machine.
+	forUse purpose = iota
+	// forRules: rules alone are wanted, so tenant and key may be left out.
+	forRules
+	// forUpdate: it may become the next version of one that is stored, so a
+	// secret may be masked, and the API key left out: unchanged.
+	forUpdate
+	// forBucket: it is stored in the bucket, its secrets sealed. It may name no
+	// file or variable of whoever reads it.
+	forBucket
+)
+
+// entryReader turns one mapping, of YAML or JSON, into a destination. It
+// gathers problems rather than stop at the first.
 type entryReader struct {
 	file     string
 	node     *yaml.Node
 	problems []*Problem
-	// offline: rules alone are wanted, so tenant and key may be left out.
-	offline bool
+	purpose  purpose
+	// id is what the entry is stored under, and so what tenant and name are
+	// where they are left out.
+	id destination.ID
+	// open decrypts the secret of a field; where it can't, the destination's
+	// secret is unreadable.
+	open func(id destination.ID, field, sealed string) (string, error)
+	// plain and unreadable are the secrets that are stored in plain, and why
+	// others can't be read.
+	plain      []string
+	unreadable error
 }
 
 func (e *entryReader) fail(node *yaml.Node, format string, args ...any) {
@@ -41,33 +69,45 @@ func (e *entryReader) fail(node *yaml.Node, format string, args ...any) {
 // read returns the destination; it is of use only where there is no problem.
 func (e *entryReader) read() *destination.Destination {
 	d := &destination.Destination{
-		ID:       destination.ID{Name: destination.DefaultName},
+		ID:       e.id,
 		Enabled:  true,
 		Endpoint: destination.EndpointUS, Protocol: destination.Auto, SamplingRate: 1,
+	}
+	if d.Name == "" {
+		d.Name = destination.DefaultName
 	}
 	if e.node.Kind != yaml.MappingNode {
 		e.fail(e.node, "destination: not a mapping of keys to values")
 		return d
 	}
-	var keys keySources
-	e.eachMember(e.node, "", func(key string, value *yaml.Node) bool { return e.member(d, &keys, key, value) })
-	e.apiKey(d, &keys)
-	if e.offline && d.Tenant == "" {
+	var from sources
+	e.eachMember(e.node, "", func(key string, value *yaml.Node) bool { return e.member(d, &from, key, value) })
+	e.secrets(d, &from)
+	if e.purpose == forRules && d.Tenant == "" {
 		d.Tenant = "any"
 	}
-	if err := d.Validate(); err != nil {
+	e.validate(d)
+	return d
+}
+
+// validate judges the destination as a whole. A mask is no key yet.
+func (e *entryReader) validate(d *destination.Destination) {
+	judged := *d
+	if judged.Privacy.UserHashKey.IsMask() || e.unreadable != nil {
+		judged.Privacy.UserHashKey = destination.Secret{}
+	}
+	if err := judged.Validate(); err != nil {
 		for problem := range strings.Lines(err.Error()) {
 			e.fail(e.lineOf(problem), "%s", strings.TrimSpace(problem))
 		}
 	}
-	return d
+	if e.id != (destination.ID{}) && d.ID != e.id {
+		e.fail(e.node, "tenant, name: not those of its key")
+	}
 }
 
-// keySources are the ways to give an API key; exactly one is wanted.
-type keySources struct{ inline, file, env *yaml.Node }
-
 // member reads one key of an entry; false where there is no such key.
-func (e *entryReader) member(d *destination.Destination, keys *keySources, key string, v *yaml.Node) bool {
+func (e *entryReader) member(d *destination.Destination, from *sources, key string, v *yaml.Node) bool {
 	switch key {
 	case "tenant":
 		d.Tenant = e.text(key, v)
@@ -77,12 +117,12 @@ func (e *entryReader) member(d *destination.Destination, keys *keySources, key s
 		e.decode(key, v, &d.Enabled, "true or false")
 	case "paused":
 		e.decode(key, v, &d.Paused, "true or false")
-	case "api_key":
-		keys.inline = v
-	case "api_key_file":
-		keys.file = v
-	case "api_key_env":
-		keys.env = v
+	case "api_key", "api_key_file", "api_key_env":
+		from.apiKey.take(strings.TrimPrefix(key, "api_key"), v)
+	case "ca", "ca_file":
+		from.ca.take(strings.TrimPrefix(key, "ca"), v)
+	case "region":
+		d.Region = destination.Region(e.text(key, v))
 	case "endpoint":
 		endpoint, err := destination.ParseEndpoint(e.text(key, v))
 		if err != nil {
@@ -93,6 +133,8 @@ func (e *entryReader) member(d *destination.Destination, keys *keySources, key s
 		d.Protocol = destination.Protocol(e.text(key, v))
 	case "privacy_mode":
 		e.decode(key, v, &d.PrivacyMode, "true or false")
+	case "privacy":
+		e.eachMember(v, "privacy.", func(key string, v *yaml.Node) bool { return e.privacy(&d.Privacy, from, key, v) })
 	case "sampling_rate":
 		e.decode(key, v, &d.SamplingRate, "a number")
 	case "sample_errors":
@@ -208,59 +250,10 @@ func (e *entryReader) strings(key string, v *yaml.Node) []string {
 	return list
 }
 
-// apiKey reads the key from the one place that is given.
-func (e *entryReader) apiKey(d *destination.Destination, keys *keySources) {
-	var given []*yaml.Node
-	for _, n := range []*yaml.Node{keys.inline, keys.file, keys.env} {
-		if n != nil {
-			given = append(given, n)
-		}
-	}
-	switch {
-	case len(given) == 0 && e.offline:
-		return
-	case len(given) == 0:
-		e.fail(e.node, "api_key: missing; give api_key, api_key_file or api_key_env")
-		return
-	case len(given) > 1:
-		e.fail(given[1], "api_key: given in more than one way")
-		return
-	case e.offline && keys.inline == nil:
-		return // the secret need not be where rules are tried out
-	}
-	key, err := e.readKey(keys)
-	if err != nil {
-		e.fail(given[0], "%s", err)
-		return
-	}
-	if err := destination.CheckAPIKey(key); err != nil {
-		e.fail(given[0], "%s", err)
-	}
-	d.APIKey = destination.NewSecret(key)
-}
-
-func (e *entryReader) readKey(keys *keySources) (string, error) {
-	switch {
-	case keys.file != nil:
-		data, err := os.ReadFile(e.text("api_key_file", keys.file))
-		if err != nil {
-			return "", fmt.Errorf("api_key_file: %w", err)
-		}
-		return strings.TrimSpace(string(data)), nil
-	case keys.env != nil:
-		name := e.text("api_key_env", keys.env)
-		key := strings.TrimSpace(os.Getenv(name))
-		if key == "" {
-			return "", errors.New("api_key_env: the environment has no " + strconv.Quote(name))
-		}
-		return key, nil
-	}
-	return e.text("api_key", keys.inline), nil
-}
-
 // lineOf finds the node that a validation problem (`key: …`) is about.
 func (e *entryReader) lineOf(problem string) *yaml.Node {
 	key, _, _ := strings.Cut(problem, ":")
+	key, _, _ = strings.Cut(key, ".")
 	for i := 0; i+1 < len(e.node.Content); i += 2 {
 		if e.node.Content[i].Value == key {
 			return e.node.Content[i]

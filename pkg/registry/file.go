@@ -28,29 +28,56 @@ type Loaded struct {
 	// several; the other entries are in Destinations.
 	Problems []*Problem
 	LeftOut  int // condemned entries
+	// Condemned are their IDs, as far as they could be read: "" where not.
+	Condemned []destination.ID
+
+	seen map[destination.ID]string // where each was found
 }
 
 // Load reads a destinations file, or every *.yaml and *.yml of a folder. The
 // error is for the whole: unreadable, not YAML, no list of destinations.
-func Load(path string) (*Loaded, error) {
+func Load(path string) (*Loaded, error) { return load(path, forUse) }
+
+// LoadUpdates is Load of what may become the next version of what is stored:
+// secrets may be masked, and API keys left out; see Store.Put. An entry alone,
+// or a list of them, will do, as YAML or JSON.
+func LoadUpdates(path string) (*Loaded, error) { return load(path, forUpdate) }
+
+// ParseUpdates is LoadUpdates of what was read already; file names it in
+// problems.
+func ParseUpdates(file string, data []byte) (*Loaded, error) {
+	all := &Loaded{}
+	if err := all.parse(file, data, forUpdate); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func load(path string, p purpose) (*Loaded, error) {
 	files, err := filesOf(path)
 	if err != nil {
 		return nil, err
 	}
 	all := &Loaded{}
-	seen := map[destination.ID]string{}
 	for _, file := range files {
 		data, err := readFile(file)
 		if err != nil {
 			return nil, err
 		}
-		one, err := parse(file, data)
-		if err != nil {
+		if err := all.parse(file, data, p); err != nil {
 			return nil, err
 		}
-		all.add(one, seen)
 	}
 	return all, nil
+}
+
+func (l *Loaded) parse(file string, data []byte, p purpose) error {
+	one, err := parse(file, data, p)
+	if err != nil {
+		return err
+	}
+	l.add(one)
+	return nil
 }
 
 // LoadRules reads the one destination of a file for offline use: the tenant
@@ -68,7 +95,7 @@ func LoadRules(path string) (*destination.Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := entryReader{file: path, node: entry, offline: true}
+	reader := entryReader{file: path, node: entry, purpose: forRules}
 	d := reader.read()
 	return d, joined(reader.problems)
 }
@@ -104,22 +131,26 @@ func soleEntry(path string, root *yaml.Node) (*yaml.Node, error) {
 
 // add takes over what one file holds; an ID that another entry has already is
 // a problem of the later one.
-func (l *Loaded) add(one *located, seen map[destination.ID]string) {
+func (l *Loaded) add(one *located) {
+	if l.seen == nil {
+		l.seen = map[destination.ID]string{}
+	}
 	l.Problems = append(l.Problems, one.problems...)
-	l.LeftOut += one.leftOut
+	l.Condemned = append(l.Condemned, one.condemned...)
 	for i, d := range one.destinations {
 		where := fmt.Sprintf("%s:%d", one.file, one.lines[i])
-		if first, ok := seen[d.ID]; ok {
+		if first, ok := l.seen[d.ID]; ok {
 			l.Problems = append(l.Problems, &Problem{
 				one.file, one.lines[i],
 				fmt.Sprintf("name: tenant %q has a destination %q already, at %s", d.Tenant, d.Name, first),
 			})
-			l.LeftOut++
+			l.Condemned = append(l.Condemned, d.ID)
 			continue
 		}
-		seen[d.ID] = where
+		l.seen[d.ID] = where
 		l.Destinations = append(l.Destinations, d)
 	}
+	l.LeftOut = len(l.Condemned)
 }
 
 // located are the destinations of one file, with their lines.
@@ -128,18 +159,22 @@ type located struct {
 	destinations []*destination.Destination
 	lines        []int
 	problems     []*Problem
-	leftOut      int // entries
+	condemned    []destination.ID
+	purpose      purpose
 }
 
-func parse(file string, data []byte) (*located, error) {
+func parse(file string, data []byte, p purpose) (*located, error) {
 	root, err := document(file, data)
 	if err != nil {
 		return nil, err
 	}
+	out := &located{file: file, purpose: p}
+	if p == forUpdate && out.loose(root) {
+		return out, nil
+	}
 	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("%s: no `destinations:` list in it", file)
 	}
-	out := &located{file: file}
 	found := false
 	top := root.Content[0]
 	for i := 0; i+1 < len(top.Content); i += 2 {
@@ -166,20 +201,62 @@ func (l *located) entry(node *yaml.Node) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
-	reader := entryReader{file: l.file, node: node}
+	reader := entryReader{file: l.file, node: node, purpose: l.purpose}
 	d := reader.read()
 	if len(reader.problems) > 0 {
 		l.problems = append(l.problems, reader.problems...)
-		l.leftOut++
+		l.condemned = append(l.condemned, told(d.ID))
 		return
 	}
 	l.destinations = append(l.destinations, d)
 	l.lines = append(l.lines, node.Line)
 }
 
+// told is as much of an ID as can be told.
+func told(id destination.ID) destination.ID {
+	if id.Tenant != destination.AnyTenant && !destination.ValidName(id.Tenant) {
+		return destination.ID{}
+	}
+	if !destination.ValidName(id.Name) {
+		id.Name = ""
+	}
+	return id
+}
+
+// loose reads an entry that stands alone, or a list of them; false where it is
+// neither.
+func (l *located) loose(root *yaml.Node) bool {
+	if len(root.Content) == 0 {
+		return false
+	}
+	top := root.Content[0]
+	if top.Kind == yaml.SequenceNode {
+		for _, entry := range top.Content {
+			l.entry(entry)
+		}
+		return true
+	}
+	if top.Kind != yaml.MappingNode || len(top.Content) == 0 {
+		return false
+	}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		if top.Content[i].Value == "destinations" {
+			return false
+		}
+	}
+	l.entry(top)
+	return true
+}
+
 // document reads the one YAML document of a file; a second would be lost
 // silently.
 func document(file string, data []byte) (*yaml.Node, error) {
+	// JSON is YAML but for some escapes.
+	if text := bytes.TrimSpace(data); len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		if node, err := jsonNode(text); err == nil {
+			return &yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{node}}, nil
+		}
+	}
 	var root, more yaml.Node
 	reader := yaml.NewDecoder(bytes.NewReader(data))
 	if err := reader.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
