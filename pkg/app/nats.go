@@ -6,8 +6,9 @@ import (
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
-// Version is hogcast's version.
-const Version = mapping.LibVersion
+// Version is hogcast's version. A build for release sets it with
+// -ldflags "-X …/pkg/app.Version=…", so it is a variable; nothing else does.
+var Version = mapping.LibVersion
 
 // ConnectConfig turns the settings of a program into the queue's. A context of
 // the nats command gives what was not set.
