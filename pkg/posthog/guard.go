@@ -25,11 +25,11 @@ func metadataAddresses() []netip.Addr {
 	for _, s := range []string{
 		"169.254.169.254", "fd00:ec2::254", // AWS, and all that copied it
 		"169.254.170.2", "169.254.170.23", "fd00:ec2::23", // AWS: containers, pods
-		"fd20:ce::254",    // Google
-		"168.63.129.16",   // Azure's WireServer
-		"100.100.100.200", // Alibaba
-		"192.0.0.192",     // Oracle, the classic one
-		"169.254.0.23",    // Tencent
+		"fd20:ce::254",                 // Google
+		"168.63.129.16",                // Azure's WireServer
+		"100.100.100.200",              // Alibaba
+		"192.0.0.192",                  // Oracle, the classic one
+		"169.254.0.23",                 // Tencent
 		"169.254.42.42", "fd00:42::42", // Scaleway
 	} {
 		out = append(out, netip.MustParseAddr(s))

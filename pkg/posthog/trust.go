@@ -41,7 +41,7 @@ type authority struct {
 
 // of returns the transport that trusts ca beside the base.
 func (a *authorities) of(ca string) (*http.Transport, error) {
-	key := sha256.Sum256([]byte(ca))
+	key := key256(ca)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if found, ok := a.inUse[key]; ok {
@@ -59,6 +59,8 @@ func (a *authorities) of(ca string) (*http.Transport, error) {
 	a.inUse[key] = made
 	return made.transport, nil
 }
+
+func key256(ca string) [sha256.Size]byte { return sha256.Sum256([]byte(ca)) }
 
 func (a *authorities) pool(ca string) (*x509.CertPool, error) {
 	var pool *x509.CertPool

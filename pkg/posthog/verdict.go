@@ -51,7 +51,17 @@ func (x *exchange) failure(err error) outcome.Verdict {
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return retry(outcome.Timeout, detail)
 	}
-	return retry(outcome.Connection, detail)
+	return retry(outcome.Connection, x.brokenDetail(err, detail))
+}
+
+// brokenDetail keeps what a peer wrote in the place of HTTP, which net/http
+// quotes, from a private destination's details.
+func (x *exchange) brokenDetail(err error, detail string) string {
+	var op *net.OpError
+	if x.dest.PrivacyMode && !errors.As(err, &op) {
+		return "the connection broke, or what came over it is not HTTP"
+	}
+	return detail
 }
 
 // isTLS reports a fault of name, trust or protocol: not a connection that
