@@ -71,13 +71,14 @@ func (f *flight) below(n int) {
 // drain delivers what is held, oldest first, below live traffic, until there
 // is no more, the budget is used up, or a destination does not take it.
 func (t turn) drain(ctx context.Context) (next, error) {
-	if n, err := t.Conn.HeldCount(ctx, t.held); err != nil || n == 0 {
+	left, err := t.Conn.HeldCount(ctx, t.held)
+	if err != nil || left == 0 {
 		return empty, err // many are woken at once of which few hold anything
 	}
-	if !t.enter() {
+	if !t.enter(t.host) {
 		return sleep(jittered(soon)), nil
 	}
-	defer t.leave()
+	defer t.leave(t.host)
 	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
 	if err != nil {
 		return 0, err
@@ -92,22 +93,27 @@ func (t turn) drain(ctx context.Context) (next, error) {
 	}()
 	for end := time.Now().Add(drainBudget); ctx.Err() == nil && time.Now().Before(end); {
 		f.below(inHandMost)
-		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) { t.dispatch(ctx, d, f) })
+		// Never for more than there are: the pull would wait for them.
+		n, err := source.Pull(ctx, int(min(drainPull, left)), drainWait, func(d *queue.Delivery) { t.dispatch(ctx, d, f) })
 		if err != nil {
 			return 0, err
 		}
+		left -= min(left, uint64(n)) //nolint:gosec // never negative
 		if n > 0 && !marked && t.host == "" {
 			marked = true
 			t.Board.Draining(t.id, true)
 		}
-		if n > 0 && !f.refused.Load() {
+		if n > 0 && left > 0 && !f.refused.Load() {
 			continue
 		}
 		f.below(1)
 		if f.refused.Load() {
 			return t.asleep(ctx, soon)
 		}
-		if n == 0 {
+		if left, err = source.Outstanding(ctx); err != nil {
+			return 0, err
+		}
+		if n == 0 || left == 0 {
 			return t.drained(ctx, source)
 		}
 	}

@@ -85,16 +85,18 @@ type Keeper struct {
 	missing map[destination.ID]time.Time // since when
 	oldest  map[string]bool              // by held subject: whether the last probe was the oldest
 	active  map[string]bool              // held subjects whose turn is under way
-	drains  int                          // of them, those that drain
+	drains  int                          // of them, those that drain a destination
+	hosts   int                          // and those that drain a host
 }
 
 const (
 	// turnsAtOnce bounds the wake-ups that one worker has in hand; most of them
 	// go back to sleep at once.
 	turnsAtOnce = 512
-	// drainsMost bounds the drains of one worker, however few it shares with.
-	drainsMost = 16
-	pullWait   = 2 * time.Second
+	// drainsMost bounds the drains of one worker, however few it shares with;
+	// those of hosts, of which each stands for hundreds, are counted apart.
+	drainsMost, hostsMost = 16, 4
+	pullWait              = 2 * time.Second
 	// backSoon is when a branch that can't go now comes back to its drain. Not
 	// at once: the pull that has brought it may be open still.
 	backSoon = time.Second
@@ -204,21 +206,30 @@ func (k *Keeper) Active() int {
 
 // enter asks for a place among the drains: those of all workers together are
 // bounded.
-func (k *Keeper) enter() bool {
-	share := max(min(k.FleetDrains/k.Board.Workers(), drainsMost), 1)
+func (k *Keeper) enter(host string) bool {
+	count, most := k.drainsOf(host)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.drains >= share {
+	if *count >= most {
 		return false
 	}
-	k.drains++
+	*count++
 	return true
 }
 
-func (k *Keeper) leave() {
+func (k *Keeper) leave(host string) {
+	count, _ := k.drainsOf(host)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.drains--
+	*count--
+}
+
+// drainsOf is the count of such drains, and its bound.
+func (k *Keeper) drainsOf(host string) (*int, int) {
+	if host != "" {
+		return &k.hosts, hostsMost
+	}
+	return &k.drains, max(min(k.FleetDrains/k.Board.Workers(), drainsMost), 1)
 }
 
 func pause(ctx context.Context, d time.Duration) {
