@@ -25,7 +25,10 @@ func Check(ctx context.Context, c *Conn) error {
 	if err := checkVersion(c.NATS.ConnectedServerVersion()); err != nil {
 		return err
 	}
-	want := NewTopology(DefaultParams())
+	want, err := wanted(ctx, c)
+	if err != nil {
+		return err
+	}
 	for _, s := range want.Streams {
 		if s.Name == StreamAudit {
 			continue // what people do is noted by who does it for them
@@ -48,6 +51,24 @@ func Check(ctx context.Context, c *Conn) error {
 		}
 	}
 	return nil
+}
+
+// wanted is the topology of as many shards as there are; those that are closed
+// need their consumers as well.
+func wanted(ctx context.Context, c *Conn) (Topology, error) {
+	p := DefaultParams()
+	names, err := c.GenerationStreams(ctx)
+	if err != nil {
+		return Topology{}, err
+	}
+	t := NewTopology(p)
+	for _, name := range names {
+		if shard, ok := shardOf(name); ok {
+			stream, consumer := closed(p, shard)
+			t.Streams, t.Consumers = append(t.Streams, stream), append(t.Consumers, consumer)
+		}
+	}
+	return t, nil
 }
 
 // asked sorts the error of a question: only "not found" means not set up.

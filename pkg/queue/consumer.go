@@ -4,68 +4,68 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 )
 
 // ConsumerConfig of a consumer. Zero values give the defaults.
 type ConsumerConfig struct {
-	Conn   *Conn
-	Stream string // default StreamGenerations
+	Conn *Conn
 	// Hand takes what is delivered; default: one of its own, with Window and
 	// Heartbeat.
 	Hand   *Hand
 	Window *Window // default: one of DefaultWindow
-	// Fetchers pull side by side; each hands messages on one at a time.
-	// Default 2: more buy nothing on two cores.
+	// Fetchers pull side by side, and are shared out over the streams, one each
+	// at least; each hands messages on one at a time. Default 2: more buy
+	// nothing on two cores.
 	Fetchers  int
-	Rank      uint8         // 0–9; the lowest rank that waits is served
 	Heartbeat time.Duration // default 20 s
 	AckWait   time.Duration // default: the consumer's own
+	// Name is this worker's among the Living, asked every few seconds: each
+	// stream has one of them that pulls first (see place). Nil: it is alone.
+	Name   string
+	Living func() []string
 	// Hold, if set, is asked before each pull: while it says so, none is made.
-	Hold   func() bool
-	Logger *zap.Logger
+	Hold func() bool
+	// LookEvery is how often it is looked for streams that have come; default 10 s.
+	LookEvery time.Duration
+	Logger    *zap.Logger
 }
 
-// A fetch asks for at most fetchMessages and waits at most fetchWait: what is
-// sent to a pull that has died waits for ack_wait, and stopping waits for the
-// last pull, so pulls are short.
-const (
-	fetchMessages = 256
-	fetchWait     = 2 * time.Second
-	// headerRoom is what subject, reply subject and headers of one message may
-	// take of a pull's byte limit, beside max_payload. A limit below the
-	// largest message would stall the consumer.
-	headerRoom = 64 << 10
-	// holdLook is how often a hold is looked at.
-	holdLook = 100 * time.Millisecond
-)
+// rankEvery is how often it is looked who lives.
+const rankEvery = 2 * time.Second
 
-// Consumer pulls from the durable consumer ConsumerWorkers of a stream.
+// Consumer pulls from the durable consumer ConsumerWorkers of each stream of
+// generation records that there is: those that it finds, and those that come
+// while it runs.
 type Consumer struct {
 	*Hand
 
-	config ConsumerConfig
-	log    *zap.Logger
-	ready  atomic.Bool
-	late   []*Delivery // came after the stop; guarded by Hand.mu
+	config  ConsumerConfig
+	log     *zap.Logger
+	pulling atomic.Int32 // fetchers of all feeds
+
+	lock  sync.Mutex       // guards what follows
+	feeds map[string]*feed // by stream
+	line  struct{ workers, streams []string }
 }
 
 // NewConsumer makes a consumer; Run starts it.
 func NewConsumer(config ConsumerConfig) (*Consumer, error) {
-	if config.Stream == "" {
-		config.Stream = StreamGenerations
-	}
 	if config.Window == nil {
 		config.Window = NewWindow(DefaultWindow)
 	}
 	if config.Fetchers == 0 {
 		config.Fetchers = 2
+	}
+	if config.LookEvery == 0 {
+		config.LookEvery = 10 * time.Second
 	}
 	if config.Logger == nil {
 		config.Logger = zap.NewNop()
@@ -77,166 +77,196 @@ func NewConsumer(config ConsumerConfig) (*Consumer, error) {
 	if least := footprint(int(config.Conn.NATS.MaxPayload()) + headerRoom); config.Window.size < least {
 		return nil, fmt.Errorf("window: %d bytes can't hold the largest message; at least %d for this server's max_payload", config.Window.size, least)
 	}
-	return &Consumer{Hand: config.Hand, config: config, log: config.Logger.Named("consumer")}, nil
+	return &Consumer{
+		Hand: config.Hand, config: config, log: config.Logger.Named("consumer"), feeds: make(map[string]*feed),
+	}, nil
 }
 
 // Run fetches until ctx ends, and hands each message to handle, which must not
-// keep it waiting. handle, or somebody later, calls Settle for each. Heartbeats
-// go on after Run until Drain: what is in hand is still being worked on.
+// keep it waiting; several calls may be under way at once. handle, or somebody
+// later, calls Settle for each. Heartbeats go on after Run until Drain: what is
+// in hand is still being worked on. The error is that something is not set up.
 func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
-	consumer, err := c.findLasting(ctx)
-	if err != nil || consumer == nil {
+	streams, err := c.findStreams(ctx)
+	if err != nil || streams == nil {
 		return err
 	}
-	var fetchers sync.WaitGroup
-	for range c.config.Fetchers {
-		fetchers.Go(func() { c.fetchAll(ctx, consumer, handle) })
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	r := running{Consumer: c, handle: handle, end: end, first: true}
+	r.add(ctx, streams)
+	r.first = false
+	look, rank := time.NewTicker(c.config.LookEvery), time.NewTicker(rankEvery)
+	defer look.Stop()
+	defer rank.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-rank.C:
+			c.place()
+		case <-look.C:
+			look.Reset(c.config.LookEvery*9/10 + rand.N(c.config.LookEvery/5)) //nolint:gosec // keeps a fleet from asking as one
+			r.look(ctx)
+		}
 	}
-	fetchers.Wait()
-	c.mu.Lock()
-	late := c.late
-	c.late = nil
-	c.mu.Unlock()
-	for _, d := range late {
-		c.Settle(d, HandBack())
+	r.feeding.Wait()
+	if cause := context.Cause(ctx); errors.Is(cause, ErrNotSetUp) {
+		return cause
 	}
 	return nil
 }
 
-// findLasting is find, again while there is no answer; nil when ctx ends.
-func (c *Consumer) findLasting(ctx context.Context) (jetstream.Consumer, error) {
+// findStreams names the streams, asking again while there is no answer; nil
+// when ctx ends.
+func (c *Consumer) findStreams(ctx context.Context) ([]string, error) {
 	pause := publishBackoff()
 	for {
-		consumer, err := c.find(ctx)
-		if err == nil || !errors.Is(err, ErrUnavailable) {
-			return consumer, err
-		}
-		c.log.Warn("the consumer can't be looked up; trying on", zap.Error(err))
-		select {
-		case <-ctx.Done():
-			return nil, nil //nolint:nilnil // told to stop: nothing to consume, and no error
-		case <-time.After(pause.NextBackOff()):
-		}
-	}
-}
-
-// find looks the durable consumer up; see Check for its errors.
-func (c *Consumer) find(ctx context.Context) (jetstream.Consumer, error) {
-	consumer, err := c.lookUp(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c.config.AckWait == 0 {
-		c.config.AckWait = consumer.CachedInfo().Config.AckWait
-	}
-	if c.heartbeat*2 > c.config.AckWait {
-		return nil, fmt.Errorf("heartbeat %s is more than half of ack_wait %s of consumer %s; leases would run out", c.heartbeat, c.config.AckWait, ConsumerWorkers)
-	}
-	return consumer, nil
-}
-
-func (c *Consumer) lookUp(ctx context.Context) (jetstream.Consumer, error) {
-	consumer, err := c.config.Conn.JS.Consumer(ctx, c.config.Stream, ConsumerWorkers)
-	if err != nil {
-		return nil, asked("consumer "+ConsumerWorkers+" of "+c.config.Stream, err)
-	}
-	return consumer, nil
-}
-
-// fetchAll is one fetcher: room first, then a pull for no more than the room.
-// It ends with its last pull, at most fetchWait after ctx.
-func (c *Consumer) fetchAll(ctx context.Context, consumer jetstream.Consumer, handle func(*Delivery)) {
-	pause := publishBackoff()
-	var told string
-	size := newPullSize(consumer, c.config.Conn)
-	for ctx.Err() == nil {
-		room := size.room()
-		if !c.await(ctx) || c.window.reserve(ctx, room) != nil {
-			return
-		}
-		err := c.fetch(ctx, consumer, size, room, handle)
-		c.ready.Store(err == nil)
-		if err == nil || ctx.Err() != nil {
-			if told != "" {
-				c.log.Info("consuming again")
-				told = ""
-			}
-			pause.Reset()
-			continue
-		}
-		if text := err.Error(); text != told {
-			told = text
-			c.log.Error("consuming failed; trying on", zap.String("stream", c.config.Stream), zap.Error(err))
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause.NextBackOff()):
-		}
-	}
-}
-
-// await waits until no hold is on; false when ctx ends before.
-func (c *Consumer) await(ctx context.Context) bool {
-	for c.config.Hold != nil && c.config.Hold() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(holdLook):
-		}
-	}
-	return true
-}
-
-// fetch pulls once and hands on what comes. It owns room, and passes on to each
-// message what that takes; the rest goes back. The pull is not cut short when
-// ctx ends: what the server has sent by then would wait for ack_wait. It is read
-// to its end; what comes is handed back when no pull of ours is open, or it
-// would come straight back to us, again and again.
-func (c *Consumer) fetch(ctx context.Context, consumer jetstream.Consumer, size *pullSize, room int64, handle func(*Delivery)) error {
-	left := room
-	defer func() { c.window.release(left) }()
-	began, took := time.Now(), 0
-	n, opts := size.ask(fetchMessages)
-	batch, err := consumer.Fetch(n, append(opts, jetstream.FetchMaxWait(fetchWait),
-		jetstream.FetchPriorityGroup(PriorityGroup), jetstream.FetchPrioritized(c.config.Rank))...)
-	if err != nil {
-		return c.fetchError(ctx, err)
-	}
-	for msg := range batch.Messages() {
-		took++
-		size.got(len(msg.Data()))
-		d := c.take(msg, &left, lease{c.window, c.config.AckWait})
+		streams, err := c.config.Conn.GenerationStreams(ctx)
 		switch {
-		case d == nil:
-		case ctx.Err() != nil:
-			c.mu.Lock()
-			c.late = append(c.late, d)
-			c.mu.Unlock()
+		case err == nil && slices.Contains(streams, StreamGenerations):
+			return streams, nil
+		case err == nil:
+			return nil, fmt.Errorf("%w: stream %s is missing; %s", ErrNotSetUp, StreamGenerations, mend)
+		}
+		c.log.Warn("the streams can't be looked up; trying on", zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
+}
+
+// running is one Run.
+type running struct {
+	*Consumer
+
+	handle  func(*Delivery)
+	end     context.CancelCauseFunc
+	first   bool // its streams must be as they should; one that comes later is waited for
+	feeding sync.WaitGroup
+}
+
+// look starts a feed for each stream that has come. No answer is none: what
+// has no leader shows itself at its pulls.
+func (r *running) look(ctx context.Context) {
+	if streams, err := r.config.Conn.GenerationStreams(ctx); err == nil {
+		r.add(ctx, streams)
+	}
+}
+
+func (r *running) add(ctx context.Context, streams []string) {
+	var added []*feed
+	r.lock.Lock()
+	for _, stream := range streams {
+		if r.feeds[stream] == nil {
+			f := &feed{Consumer: r.Consumer, stream: stream, lasting: !r.first, fetchers: max(1, r.config.Fetchers/len(streams))}
+			r.feeds[stream] = f
+			added = append(added, f)
+		}
+	}
+	r.lock.Unlock()
+	if len(added) == 0 {
+		return
+	}
+	r.place()
+	for _, f := range added {
+		if !r.first {
+			r.log.Info("a stream has come", zap.String("stream", f.stream))
+		}
+		r.feeding.Go(func() {
+			err := f.run(ctx, r.handle)
+			r.drop(f)
+			if err != nil {
+				r.end(err)
+			}
+		})
+	}
+}
+
+func (c *Consumer) drop(f *feed) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	delete(c.feeds, f.stream)
+	c.line.streams = nil // its successor of the same name has no place yet
+}
+
+// all lists the feeds, by the names of their streams.
+func (c *Consumer) all() []*feed {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	all := make([]*feed, 0, len(c.feeds))
+	for _, f := range c.feeds {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b *feed) int { return strings.Compare(a.stream, b.stream) })
+	return all
+}
+
+// place finds this worker's place in the line of each stream, where the
+// workers or the streams are others than before.
+func (c *Consumer) place() {
+	workers := []string{c.config.Name}
+	if c.config.Living != nil {
+		workers = c.config.Living()
+	}
+	feeds := c.all()
+	streams := make([]string, len(feeds))
+	for i, f := range feeds {
+		streams[i] = f.stream
+	}
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if slices.Equal(workers, c.line.workers) && slices.Equal(streams, c.line.streams) {
+		return
+	}
+	c.line.workers, c.line.streams = workers, streams
+	for i, place := range places(c.config.Name, workers, streams) {
+		feeds[i].place.Store(int32(place)) //nolint:gosec // at most the number of workers
+	}
+}
+
+// Ready reports whether every stream answers; see Unready.
+func (c *Consumer) Ready() bool { return c.Unready() == "" }
+
+// Unready says why not all can be consumed that there is; "" where all streams
+// have answered the last pull. One that has come while running and has not been
+// pulled from yet is no reason.
+func (c *Consumer) Unready() string {
+	if !c.config.Conn.Connected() {
+		return "NATS does not answer"
+	}
+	answered := false
+	for _, f := range c.all() {
+		switch f.state.Load() {
+		case feedFails:
+			return "stream " + f.stream + " does not answer"
+		case feedAnswers:
+			answered = true
 		default:
-			handle(d)
+			if !f.lasting {
+				return "stream " + f.stream + " has not been pulled from yet"
+			}
 		}
 	}
-	if err := batch.Error(); err != nil {
-		return c.fetchError(ctx, err)
+	if !answered {
+		return "no stream has been pulled from yet"
 	}
-	if quick := time.Since(began); took == 0 && quick < fetchWait/2 && !size.tooSmall(quick, fetchWait) {
-		return errOverLimit // nats.go keeps this one to itself
-	}
-	return nil
+	return ""
 }
 
-var errOverLimit = errors.New("fetching: the next message is larger than the server's max_payload; was it lowered? raise it again")
-
-// fetchError tells a consumer that was deleted from one that nobody leads just
-// now: the server is asked.
-func (c *Consumer) fetchError(ctx context.Context, err error) error {
-	if errors.Is(err, nats.ErrNoResponders) {
-		if _, cause := c.lookUp(ctx); cause != nil {
-			return cause
-		}
-	}
-	return fmt.Errorf("fetching: %w", err)
+// StreamPlace is what this worker is to a stream.
+type StreamPlace struct {
+	Stream  string
+	Place   int // in the line of the workers: 0 pulls first
+	Answers bool
 }
 
-// Ready reports whether the last pull was answered.
-func (c *Consumer) Ready() bool { return c.ready.Load() && c.config.Conn.Connected() }
+// Streams lists the streams that are being consumed.
+func (c *Consumer) Streams() []StreamPlace {
+	var all []StreamPlace
+	for _, f := range c.all() {
+		all = append(all, StreamPlace{f.stream, int(f.place.Load()), f.state.Load() == feedAnswers})
+	}
+	return all
+}

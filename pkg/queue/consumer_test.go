@@ -263,28 +263,6 @@ func TestStoppingUnderLoadStrandsNothing(t *testing.T) {
 	}
 }
 
-func TestTheLowestRankThatWaitsIsServed(t *testing.T) {
-	t.Parallel()
-	c, _ := ready(t, embedded.Config{}, queue.DefaultParams())
-	low := work(t, c, queue.ConsumerConfig{Rank: 1})
-	high := work(t, c, queue.ConsumerConfig{Rank: 5})
-	waiting(t, c, 4)
-	for i := range 20 {
-		publish(t, c, "acme", fmt.Sprint(i), []byte("{}"))
-		select {
-		case d := <-low.got:
-			low.Settle(d, queue.Ack())
-		case d := <-high.got:
-			t.Errorf("message %d went to the higher rank", d.Sequence)
-			high.Settle(d, queue.Ack())
-		case <-time.After(patience):
-			t.Fatal("not delivered")
-		}
-	}
-	low.stop(t)
-	high.stop(t)
-}
-
 func TestConsumingGoesOnAfterTheServerWasAway(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.InfoLevel)

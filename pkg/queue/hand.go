@@ -50,7 +50,8 @@ type Hand struct {
 
 	mu      sync.Mutex
 	inHand  map[*Delivery]struct{}
-	settled *sync.Cond // with mu: something left inHand
+	settled *sync.Cond   // with mu: something left inHand
+	bytes   atomic.Int64 // of windows, by what is inHand
 
 	stats stats
 }
@@ -114,6 +115,7 @@ func (h *Hand) take(msg jetstream.Msg, left *int64, l lease) *Delivery {
 	d.footprint = min(footprint(len(d.Data)), *left)
 	*left -= d.footprint
 	h.stats.received.Add(1)
+	h.bytes.Add(d.footprint)
 	h.mu.Lock()
 	h.inHand[d] = struct{}{}
 	h.mu.Unlock()

@@ -18,8 +18,9 @@ import (
 // ack_wait. So there the bound is a number of messages, by the largest seen
 // lately: a sudden flood of far larger ones passes it once.
 type pullSize struct {
-	most       int // bytes; room for the largest message
-	limit      int // of the next pull
+	most       int  // bytes; room for the largest message
+	limit      int  // of the next pull
+	over       bool // the last one has met a message over its limit
 	replicated bool
 	largest    float64
 }
@@ -31,6 +32,8 @@ const (
 	// manyLargest times the largest message seen lately.
 	usualPull   = 2 << 20
 	manyLargest = 4
+	// leastPull is the least byte limit, where many streams share the window.
+	leastPull = 128 << 10
 	// fade is how fast the largest is forgotten, by message.
 	fade = 0.999
 )
@@ -48,6 +51,16 @@ func newPullSize(consumer jetstream.Consumer, c *Conn) *pullSize {
 // room is what the next pull may take of the window.
 func (p *pullSize) room() int64 { return footprint(p.limit) }
 
+// fit brings the next pull within so much of the window, and returns its room.
+// One for a message that is known to be larger stays as it is.
+func (p *pullSize) fit(share int64) int64 {
+	if !p.over {
+		p.suit()
+		p.limit = min(p.limit, max(int(share-footprint(0))/2, leastPull))
+	}
+	return p.room()
+}
+
 // ask says how many of at most n messages to pull, and how.
 func (p *pullSize) ask(n int) (int, []jetstream.FetchOpt) {
 	if !p.replicated {
@@ -59,6 +72,12 @@ func (p *pullSize) ask(n int) (int, []jetstream.FetchOpt) {
 // got takes a message's size into account.
 func (p *pullSize) got(bytes int) {
 	p.largest = max(p.largest*fade, float64(bytes+1<<10))
+	p.suit()
+}
+
+// suit makes the next pull suit the messages seen lately.
+func (p *pullSize) suit() {
+	p.over = false
 	p.limit = min(max(usualPull, manyLargest*int(p.largest)), p.most)
 }
 
@@ -69,6 +88,6 @@ func (p *pullSize) tooSmall(took, wait time.Duration) bool {
 	if p.replicated || p.limit == p.most || took >= wait/2 {
 		return false
 	}
-	p.limit = p.most
+	p.limit, p.over = p.most, true
 	return true
 }

@@ -89,6 +89,7 @@ func (h *Hand) let(d *Delivery) bool {
 	if !inHand {
 		return false
 	}
+	h.bytes.Add(-d.footprint)
 	d.lease.window.release(d.footprint)
 	if expired {
 		h.stats.abandoned.Add(1)

@@ -14,7 +14,7 @@ import (
 // message: a limit that would delete some is an error, and replicas are never
 // lowered. What can't be changed in place is an error that says how to mend it.
 func Setup(ctx context.Context, c *Conn, p Params) ([]string, error) {
-	if err := checkVersion(c.NATS.ConnectedServerVersion()); err != nil {
+	if err := errors.Join(p.Validate(), checkVersion(c.NATS.ConnectedServerVersion())); err != nil {
 		return nil, err
 	}
 	if p.StorageBytes == 0 {
@@ -24,8 +24,11 @@ func Setup(ctx context.Context, c *Conn, p Params) ([]string, error) {
 		}
 		p.StorageBytes = storable(account, p.Replicas)
 	}
-	topology := NewTopology(p)
 	s := setup{conn: c}
+	if err := s.shards(ctx, &p); err != nil {
+		return s.changes, err
+	}
+	topology := NewTopology(p)
 	for _, stream := range topology.Streams {
 		if err := s.stream(ctx, stream); err != nil {
 			return s.changes, err

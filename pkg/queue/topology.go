@@ -7,6 +7,7 @@ package queue
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 
@@ -153,8 +154,29 @@ type Params struct {
 	DeadMaxAge     time.Duration // default 30 days
 	Duplicates     time.Duration // window in which a message id is remembered; default 2 minutes
 	AckWait        time.Duration // default 60 s
-	MaxAckPending  int           // default 50,000
+	MaxAckPending  int           // of all generation streams together; default 50,000
 	WakeupsAckWait time.Duration // default 30 s
+	// Shards over which publishers spread generation records, up to MaxShards;
+	// 1: all go to one stream. Default: as many as there are, 1 at first.
+	Shards int
+	// RemoveDrained removes closed shards that are empty.
+	RemoveDrained bool
+}
+
+// Validate refuses what makes no sense of the shards.
+func (p Params) Validate() error {
+	if p.Shards < 0 || p.Shards > MaxShards {
+		return fmt.Errorf("shards: %d is not 1 to %d", p.Shards, MaxShards)
+	}
+	return nil
+}
+
+// parts is how many generation streams share what is set for all of them.
+func (p Params) parts() int64 {
+	if p.Shards < 2 {
+		return 1
+	}
+	return int64(p.Shards) + 1 // StreamGenerations stays beside the shards
 }
 
 // DefaultParams returns the defaults.
@@ -204,10 +226,20 @@ func streams(p Params) []jetstream.StreamConfig {
 			Duplicates: p.Duplicates, Replicas: p.Replicas, AllowDirect: true,
 		}
 	}
+	generations := func(name, subject string) jetstream.StreamConfig {
+		s := stream(name, subject, shareGenerations, p.TenantQuota)
+		if s.MaxBytes > 0 {
+			s.MaxBytes = max(s.MaxBytes/p.parts(), 1)
+		}
+		return s
+	}
 	dead := stream(StreamDead, prefixDead+"*.*.*", shareDead, p.DeadQuota)
 	dead.Retention, dead.MaxAge = jetstream.LimitsPolicy, p.DeadMaxAge
-	return []jetstream.StreamConfig{
-		stream(StreamGenerations, prefixGenerations+"*", shareGenerations, p.TenantQuota),
+	all := []jetstream.StreamConfig{generations(StreamGenerations, prefixGenerations+"*")}
+	for _, shard := range shards(p) {
+		all = append(all, generations(ShardStream(shard), openSubject(shard)))
+	}
+	return append(all,
 		stream(StreamHeld, prefixHeld+"*.*", shareHeld, p.HeldQuota),
 		stream(StreamHeldHosts, prefixHeldHost+"*.*.*", shareHeldHosts, p.HeldQuota),
 		// One message a subject and no other limit: that it is full can only
@@ -215,7 +247,7 @@ func streams(p Params) []jetstream.StreamConfig {
 		stream(StreamWakeups, prefixWakeups+"*.*", 0, 1),
 		dead,
 		auditStream(stream(StreamAudit, prefixAudit+"*.*", shareAudit, auditQuota)),
-	}
+	)
 }
 
 func shareOf(total, percent int64) int64 {
@@ -225,21 +257,60 @@ func shareOf(total, percent int64) int64 {
 	return total / 100 * percent
 }
 
+// leastAckPending is what each generation stream may have in workers' hands,
+// however many they share MaxAckPending with: a window of small records.
+const leastAckPending = 5000
+
 func consumers(p Params) []ConsumerSpec {
-	return []ConsumerSpec{
-		{StreamGenerations, jetstream.ConsumerConfig{
-			Durable: ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy,
-			AckWait: p.AckWait, MaxAckPending: p.MaxAckPending,
-			// Never by count: poison is judged from the number of deliveries.
-			MaxDeliver: -1, MaxWaiting: 2048,
-			// Can't be added later; ranks give workers affinity without leases.
-			PriorityPolicy: jetstream.PriorityPolicyPrioritized, PriorityGroups: []string{PriorityGroup},
-		}},
-		{StreamWakeups, jetstream.ConsumerConfig{
-			Durable: ConsumerWakeups, AckPolicy: jetstream.AckExplicitPolicy,
-			AckWait: p.WakeupsAckWait, MaxAckPending: -1, MaxDeliver: -1, MaxWaiting: 2048,
-		}},
+	all := []ConsumerSpec{workers(p, StreamGenerations)}
+	for _, shard := range shards(p) {
+		all = append(all, workers(p, ShardStream(shard)))
 	}
+	return append(all, ConsumerSpec{StreamWakeups, jetstream.ConsumerConfig{
+		Durable: ConsumerWakeups, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: p.WakeupsAckWait, MaxAckPending: -1, MaxDeliver: -1, MaxWaiting: 2048,
+	}})
+}
+
+// workers is the consumer of a generation stream.
+func workers(p Params, stream string) ConsumerSpec {
+	pending := p.MaxAckPending
+	if pending > 0 {
+		pending = max(pending/int(p.parts()), min(pending, leastAckPending))
+	}
+	return ConsumerSpec{stream, jetstream.ConsumerConfig{
+		Durable: ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: p.AckWait, MaxAckPending: pending,
+		// Never by count: poison is judged from the number of deliveries.
+		MaxDeliver: -1, MaxWaiting: 2048,
+		// Can't be added later; ranks give workers affinity without leases.
+		PriorityPolicy: jetstream.PriorityPolicyPrioritized, PriorityGroups: []string{PriorityGroup},
+	}}
+}
+
+// shards are the numbers of those that are open.
+func shards(p Params) []int {
+	if p.Shards < 2 {
+		return nil
+	}
+	all := make([]int, p.Shards)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// closed is a shard that is to be emptied: no subject that anybody publishes
+// to, and no storage set apart for more.
+func closed(p Params, shard int) (jetstream.StreamConfig, ConsumerSpec) {
+	alone := p
+	alone.Shards = 1
+	s := streams(alone)[0]
+	s.Name, s.Subjects = ShardStream(shard), []string{closedSubject(shard)}
+	if s.MaxBytes > 0 {
+		s.MaxBytes = 1
+	}
+	return s, workers(p, s.Name)
 }
 
 func buckets(p Params) []jetstream.KeyValueConfig {

@@ -13,12 +13,20 @@ import (
 
 func TestTopologyIsTheGoldenOne(t *testing.T) {
 	t.Parallel()
-	got, err := json.MarshalIndent(queue.NewTopology(queue.DefaultParams()), "", "  ")
-	if err != nil {
-		t.Fatal(err)
+	sharded := queue.DefaultParams()
+	sharded.Shards, sharded.StorageBytes = 4, 100<<30
+	for name, p := range map[string]queue.Params{"topology": queue.DefaultParams(), "topology-sharded": sharded} {
+		got, err := json.MarshalIndent(queue.NewTopology(p), "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".golden.json", append(got, '\n'))
 	}
-	got = append(got, '\n')
-	file := filepath.Join("testdata", "topology.golden.json")
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil { //nolint:gosec // a folder of the repository
 			t.Fatal(err)
@@ -32,14 +40,21 @@ func TestTopologyIsTheGoldenOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("topology differs (-golden +got); -update writes it anew:\n%s", diff)
+		t.Errorf("%s differs (-golden +got); -update writes it anew:\n%s", name, diff)
 	}
 }
 
 func TestStreamsShareTheStorageAndLeaveSomeOver(t *testing.T) {
 	t.Parallel()
-	p := queue.DefaultParams()
-	p.StorageBytes = 1 << 40
+	for _, shards := range []int{1, 2, 3, queue.MaxShards} {
+		p := queue.DefaultParams()
+		p.StorageBytes, p.Shards = 1<<40, shards
+		shareStorage(t, p)
+	}
+}
+
+func shareStorage(t *testing.T, p queue.Params) {
+	t.Helper()
 	var sum int64
 	for _, s := range queue.NewTopology(p).Streams {
 		if s.Name == queue.StreamWakeups {

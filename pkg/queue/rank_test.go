@@ -1,0 +1,133 @@
+package queue_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/hogcast/hogcast/pkg/embedded"
+	"github.com/hogcast/hogcast/pkg/queue"
+)
+
+func names(what string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s%d", what, i)
+	}
+	return all
+}
+
+// lines lists, for each stream, the workers in their places.
+func lines(workers, streams []string) [][]string {
+	all := make([][]string, len(streams))
+	for i := range all {
+		all[i] = make([]string, len(workers))
+	}
+	for _, w := range workers {
+		for i, place := range queue.Places(w, workers, streams) {
+			all[i][place] = w
+		}
+	}
+	return all
+}
+
+func TestEachStreamHasOneLineThatAllWorkersAgreeOn(t *testing.T) {
+	t.Parallel()
+	for _, n := range []struct{ workers, streams int }{{1, 1}, {1, 5}, {2, 1}, {5, 3}, {8, 5}, {40, 65}} {
+		workers, streams := names("w", n.workers), names("s", n.streams)
+		firsts := map[string]int{}
+		for i, line := range lines(workers, streams) {
+			if slices.Contains(line, "") {
+				t.Errorf("%+v: the line of stream %d has a gap: %q", n, i, line)
+			}
+			firsts[line[0]]++
+		}
+		for w, first := range firsts {
+			if most := (n.streams + n.workers - 1) / n.workers; first > most {
+				t.Errorf("%+v: %s is first for %d streams, want at most %d", n, w, first, most)
+			}
+		}
+	}
+}
+
+func TestTheOthersKeepTheirOrderWhenAWorkerGoes(t *testing.T) {
+	t.Parallel()
+	workers, streams := names("w", 8), []string{"S"}
+	before := lines(workers, streams)[0]
+	for _, gone := range workers {
+		left := slices.DeleteFunc(slices.Clone(workers), func(w string) bool { return w == gone })
+		want := slices.DeleteFunc(slices.Clone(before), func(w string) bool { return w == gone })
+		if got := lines(left, streams)[0]; !slices.Equal(got, want) {
+			t.Errorf("without %s: %q, want %q", gone, got, want)
+		}
+	}
+}
+
+func TestAWorkerThatIsNotYetCountedCountsItself(t *testing.T) {
+	t.Parallel()
+	got := queue.Places("me", []string{"other"}, []string{"S"})
+	if want := queue.Places("me", []string{"other", "me"}, []string{"S"}); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestTenRanksForAnyNumberOfWorkers(t *testing.T) {
+	t.Parallel()
+	for place, want := range map[int]uint8{0: 0, 1: 1, 2: 2, 3: 2, 4: 3, 7: 3, 8: 4, 63: 6, 64: 7, 127: 7, 128: 8, 100_000: 8} {
+		if got := queue.RankOf(place, false); got != want {
+			t.Errorf("place %d has rank %d, want %d", place, got, want)
+		}
+		if got := queue.RankOf(place, true); got != 9 {
+			t.Errorf("place %d has rank %d while it is busy, want 9", place, got)
+		}
+	}
+}
+
+// rankedWorkers start one worker after the other, which know of each other.
+func rankedWorkers(t *testing.T, c *queue.Conn, n int, window int64) map[string]*worker {
+	t.Helper()
+	living, all := names("w", n), map[string]*worker{}
+	for i, name := range living {
+		all[name] = work(t, c, queue.ConsumerConfig{
+			Name: name, Living: func() []string { return living }, Window: queue.NewWindow(window),
+		})
+		waiting(t, c, 2*(i+1))
+	}
+	return all
+}
+
+func TestTheFirstOfAStreamGetsAllUntilItIsGone(t *testing.T) {
+	t.Parallel()
+	c, _ := ready(t, embedded.Config{}, queue.DefaultParams())
+	line := lines(names("w", 3), []string{queue.StreamGenerations})[0]
+	all := rankedWorkers(t, c, 3, queue.DefaultWindow)
+	for n, name := range line {
+		for i := range 20 {
+			publish(t, c, "acme", fmt.Sprint(n, "-", i), []byte("{}"))
+			d := receive(t, all[name].got, "a delivery to the first that is left")
+			all[name].Settle(d, queue.Ack())
+		}
+		all[name].stop(t)
+	}
+}
+
+func TestABusyWorkerLeavesTheNextRecordsToOthers(t *testing.T) {
+	t.Parallel()
+	c, _ := ready(t, small(), queue.DefaultParams())
+	line := lines(names("w", 2), []string{queue.StreamGenerations})[0]
+	body := make([]byte, 20<<10)
+	window := 400 * queue.Footprint(len(body))
+	all := rankedWorkers(t, c, 2, window)
+	for i := range 1200 {
+		publish(t, c, "acme", fmt.Sprint(i), body)
+	}
+	// Nothing is settled, so the first stops at a third of its window and what
+	// its pulls had asked for by then, though it has room for more.
+	eventually(t, "the second gets some", func() bool { return all[line[1]].Stats().InHand > 100 })
+	if first := all[line[0]].Stats().InHand; first < 400/3 {
+		t.Errorf("the first got %d records before the second got any, want a third of its window", first)
+	}
+	for _, w := range all {
+		w.stop(t)
+	}
+}
