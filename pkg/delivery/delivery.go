@@ -119,7 +119,8 @@ type Config struct {
 	RetryFirst     time.Duration // bound of the first wait before a retry; default 200 ms
 	RetryMax       time.Duration // bound of the longest; default 5 s
 
-	// BackgroundSenders bounds the requests of background items; default 16.
+	// BackgroundSenders bounds the requests of background items, of which there
+	// are fewer while live batches go late; default 64.
 	BackgroundSenders int
 	// ProbeSenders bounds the requests of probes, which come on top of Senders;
 	// default 64.
@@ -151,7 +152,7 @@ func DefaultConfig() Config {
 		BatchEvents: 100, BatchBytes: 400_000, BatchWait: 250 * time.Millisecond,
 		RequestTimeout: 10 * time.Second, Senders: 256, PerLane: 16,
 		RetryFirst: 200 * time.Millisecond, RetryMax: 5 * time.Second,
-		BackgroundSenders: 16, ProbeSenders: 64, StallAfter: 1500 * time.Millisecond,
+		BackgroundSenders: 64, ProbeSenders: 64, StallAfter: 1500 * time.Millisecond,
 		LaneShare: 8 << 20, LaneWait: 5 * time.Second,
 	}
 }

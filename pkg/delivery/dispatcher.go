@@ -35,6 +35,7 @@ type Dispatcher struct {
 	taken           int      // slots
 	stuck           int      // batches that gave theirs back early
 	drains          int      // background batches under way
+	yield           yield
 	crowded         []*share // with lanes blocked
 
 	probes  deque[*probe] // wait for one of ProbeSenders
@@ -65,6 +66,7 @@ func New(config Config, sender Sender) (*Dispatcher, error) {
 	for c := range classes {
 		d.rings[c].class, d.rings[c].quantum = c, config.BatchBytes
 	}
+	d.yield.limit = float64(min(config.BackgroundSenders, firstBackground))
 	d.base, d.cancel = context.WithCancel(context.Background())
 	d.idle = sync.NewCond(&d.mu)
 	return d, nil

@@ -240,7 +240,9 @@ func TestBackgroundTakesOnlyItsSenders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e, start := newEnds(), time.Now()
-		d := newDispatcher(t, delivery.DefaultConfig(), hangFor(func(to *destination.Destination) bool { return to.Name == "hangs" }))
+		config := delivery.DefaultConfig()
+		config.BackgroundSenders = 16
+		d := newDispatcher(t, config, hangFor(func(to *destination.Destination) bool { return to.Name == "hangs" }))
 		for i := range 100 {
 			item := e.item(named(name(i), "hangs"), "drained"+name(i))
 			item.Background = true

@@ -107,7 +107,7 @@ func (r *ring) pay(l *lane, bytes int) {
 
 // class chooses whose turn it is; false where nobody may be served.
 func (d *Dispatcher) class() (class, bool) {
-	drain := !d.rings[background].empty() && d.drains < d.config.BackgroundSenders
+	drain := !d.rings[background].empty() && d.drains < int(d.yield.limit)
 	switch {
 	case drain && (d.rings[live].empty() || d.sinceBackground >= backgroundEvery-1):
 		return background, true
@@ -133,11 +133,15 @@ func (d *Dispatcher) next(now time.Time) *work {
 			continue
 		}
 		l.turns[c].queued = false
-		if at := d.readyAt(l, c, now); at.IsZero() || at.After(now) {
+		at := d.readyAt(l, c, now)
+		if at.IsZero() || at.After(now) {
 			// Something has changed since it was put in.
 			l.turns[c].leave()
 			d.plan(l, now)
 			continue
+		}
+		if c == live && l.flying[live] == 0 && at != now { // else it is not known since when it could have gone
+			d.yield.served(now.Sub(at), now, d.config.BackgroundSenders)
 		}
 		if w := d.serve(l, c, now); w != nil {
 			return w
@@ -158,6 +162,9 @@ func (d *Dispatcher) serve(l *lane, c class, now time.Time) *work {
 		d.occupy(w)
 	}
 	if c == background {
+		if d.rings[live].empty() {
+			d.yield.served(0, now, d.config.BackgroundSenders)
+		}
 		d.sinceBackground = 0
 	} else {
 		d.sinceBackground++
