@@ -12,7 +12,8 @@ import (
 // off in the zero value. Package privacy applies them.
 type Rules struct {
 	// Metadata chooses the keys of `trace` that are kept, compared exactly.
-	// The reserved ones (trace_id, trace_name, generation_name) always are.
+	// Allow need not name the reserved ones (trace_id, trace_name,
+	// generation_name); Deny drops even those.
 	Metadata MetadataFilter
 	// UserHashKey, if set, is the key with which the end user's id is replaced
 	// by its HMAC-SHA-256.
@@ -68,6 +69,10 @@ const (
 func (r Rules) Empty() bool {
 	return r.Metadata.Empty() && r.UserHashKey.Empty() && len(r.Redact) == 0
 }
+
+// Private reports whether any privacy rule, Privacy Mode among them, is set:
+// then answers are not quoted, and what can't be read is not kept.
+func (d *Destination) Private() bool { return d.PrivacyMode || !d.Privacy.Empty() }
 
 func (r Rules) validate() (errs []error) {
 	if n := len(r.Metadata.Allow) + len(r.Metadata.Deny); n > MaxMetadataKeys {

@@ -3,7 +3,6 @@ package mapping
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -18,15 +17,6 @@ const (
 	keptDistinctID = 160
 )
 
-// junkIDs lose person processing in PostHog, and count as no user here.
-// Compared trimmed and in lower case.
-var junkIDs = map[string]bool{
-	"": true, "anonymous": true, "guest": true, "distinctid": true, "distinct_id": true, "id": true,
-	"not_authenticated": true, "email": true, "undefined": true, "true": true, "false": true,
-	"null": true, "none": true, "nil": true, "0": true, "[object object]": true, "nan": true,
-	"00000000-0000-0000-0000-000000000000": true,
-}
-
 type identity struct {
 	distinctID string
 	personless bool
@@ -36,7 +26,7 @@ type identity struct {
 // identify names the event's person. Without a user it is an id derived from
 // the session, else the trace, and no person is made of it.
 func identify(r *record.Record, traceID string) identity {
-	if junkIDs[strings.ToLower(strings.TrimSpace(r.User))] {
+	if !record.NamesUser(r.User) {
 		from := r.SessionID
 		if from == "" {
 			from = traceID

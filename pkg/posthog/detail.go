@@ -31,7 +31,7 @@ func (x *exchange) errorDetail(res *http.Response, body []byte) string {
 		return x.scrub(redirectDetail(res))
 	}
 	if code, description := errorWords(body); code != "" || description != "" {
-		if x.dest.PrivacyMode {
+		if x.dest.Private() {
 			return x.word(code)
 		}
 		return x.scrub(joinWords(code, description))
@@ -58,7 +58,7 @@ func (x *exchange) bodyDetail(err error) string {
 // bodyText is the beginning of a body. Text of a stranger may quote the
 // request, so a private destination keeps none.
 func (x *exchange) bodyText(body []byte) string {
-	if x.dest.PrivacyMode {
+	if x.dest.Private() {
 		return ""
 	}
 	return cut(x.scrub(string(body[:min(len(body), readForDetail)])), maxBodyText)
@@ -67,7 +67,7 @@ func (x *exchange) bodyText(body []byte) string {
 // word scrubs a detail that ought to be a code; of a private destination it is
 // kept only if it is one.
 func (x *exchange) word(s string) string {
-	if s == "" || x.dest.PrivacyMode && !codePattern.MatchString(s) {
+	if s == "" || x.dest.Private() && !codePattern.MatchString(s) {
 		return ""
 	}
 	return x.scrub(s)

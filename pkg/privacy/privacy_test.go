@@ -4,14 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/hogcast/hogcast/pkg/mapping"
 	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/record"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const canary = "CANARY 7f3a"
 

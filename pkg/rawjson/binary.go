@@ -15,7 +15,7 @@ const bareMin = 128
 // markers; ok is false where there is none.
 func stripBinary(dst, s []byte, at place) (out []byte, ok bool) {
 	bare := at.object != nil && binaryKey(at.key)
-	if !bare && !bytes.Contains(s, []byte("base64")) && bytes.IndexByte(s, '\\') < 0 {
+	if !bare && !mayHoldDataURL(s) {
 		return dst, false
 	}
 	text := String(s)
@@ -33,6 +33,19 @@ func stripBinary(dst, s []byte, at place) (out []byte, ok bool) {
 		return dst, false
 	}
 	return AppendString(dst, marker(media, text)), true
+}
+
+// mayHoldDataURL reports whether a quoted string speaks of base64, or may do so
+// in escapes.
+func mayHoldDataURL(s []byte) bool {
+	if bytes.Contains(s, []byte("base64,")) {
+		return true
+	}
+	if bytes.IndexByte(s, '\\') < 0 {
+		return false
+	}
+	_, asciiEscape := soundString(s)
+	return asciiEscape
 }
 
 // stripDataURLs replaces each `data:<media type>;base64,<data>` in a text.

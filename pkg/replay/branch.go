@@ -42,7 +42,7 @@ func (r *Runner) branches(s *deadletter.Stored, spec Spec) ([]branch, Reason) {
 // from and what was done to it stay; what became of it is forgotten.
 func again(e *envelope.Envelope) envelope.Envelope {
 	return envelope.Envelope{
-		Source: e.Source, MsgID: e.MsgID, RecordID: e.RecordID, Rules: e.Rules, Traceparent: e.Traceparent,
+		Source: e.Source, MsgID: e.MsgID, RecordID: e.RecordID, Rules: e.Rules, Dropped: e.Dropped, Traceparent: e.Traceparent,
 		Encoding: e.Encoding, Body: e.Body,
 	}
 }
@@ -112,13 +112,12 @@ func read(s *deadletter.Stored) (raw []byte, decoded *record.Record, ok bool) {
 
 // private makes the branch of a record under the rules of its destination.
 func private(s *deadletter.Stored, raw []byte, decoded *record.Record, to *destination.Destination) branch {
-	rules := privacy.RulesOf(to)
 	e := again(s.Envelope)
+	rules := privacy.RulesOf(to).After(e.Rules)
 	e.Body, e.Encoding, e.RecordID = privacy.Stored(raw, decoded, rules), "", decoded.ID
-	for _, rule := range privacy.Applied(rules) {
-		if !slices.Contains(e.Rules, rule) {
-			e.Rules = append(slices.Clip(e.Rules), rule)
-		}
+	e.Rules = privacy.Add(e.Rules, rules)
+	if !rules.Empty() {
+		e.Dropped = append(slices.Clip(e.Dropped), rules.Paths(decoded.Dropped)...)
 	}
 	return branch{s.Tenant, to.Name, e}
 }
