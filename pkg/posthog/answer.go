@@ -75,13 +75,17 @@ func (x *exchange) read(res *http.Response) answer {
 
 // readBody fills x.body, up to a limit.
 func (x *exchange) readBody(res *http.Response, accepted bool) error {
+	if accepted && x.path == pathV1 {
+		return x.readInto(res, maxResultsBody)
+	}
+	return x.readInto(res, maxOtherBody)
+}
+
+// readInto fills x.body with at most limit bytes, inflated.
+func (x *exchange) readInto(res *http.Response, limit int64) error {
 	x.body.Reset()
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return nil // its body is the connection
-	}
-	limit := int64(maxOtherBody)
-	if accepted && x.path == pathV1 {
-		limit = maxResultsBody
 	}
 	var from io.Reader = res.Body
 	if strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") {
