@@ -174,7 +174,11 @@ func (w *worker) start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if w.files, err = registry.OpenFiles(c.Destinations, w.log); err != nil {
+	w.files, err = registry.OpenFiles(registry.FilesParams{
+		Path: c.Destinations, Logger: w.log,
+		OnChange: func(now *destination.Set, ids []destination.ID) { w.board.Changed(now, ids...) },
+	})
+	if err != nil {
 		return err
 	}
 
@@ -192,7 +196,6 @@ func (w *worker) start(ctx context.Context) error {
 		Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log,
 		Blocked: func(match func(*destination.Destination) bool) { w.dispatcher.Release(match) },
 	})
-	w.files.OnChange(func(_, now *destination.Set) { w.board.Changed(now) })
 
 	w.sender, err = posthog.NewSender(posthog.Config{
 		RequestTimeout: c.RequestTimeout, EgressAllow: c.EgressAllow,
@@ -244,9 +247,11 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 		HoldMax: c.HoldMax, Logger: w.log,
 	})
 	w.gauges()
-	w.files.Reload()
+	if err := w.files.Listed(ctx); err != nil {
+		return err
+	}
 	w.background("board", w.board.Run)
-	w.background("destinations", w.files.Watch)
+	w.background("destinations", w.files.Run)
 	known, cancel := context.WithTimeout(ctx, boardWait)
 	defer cancel()
 	w.board.CaughtUp(known)

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/destination"
@@ -9,7 +10,7 @@ import (
 )
 
 // Mark notes why what is held for a destination waits, where that is not for
-// what its requests came to: paused, disabled, missing.
+// what its requests came to: paused, disabled, missing, secret_unreadable.
 func (b *Board) Mark(id destination.ID, revision string, reason health.Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,7 +35,7 @@ func (b *Board) Unmark(id destination.ID) {
 		return
 	}
 	switch e.status.Reason {
-	case outcome.OwnerPaused, outcome.OwnerDisabled, outcome.Missing:
+	case outcome.OwnerPaused, outcome.OwnerDisabled, outcome.Missing, outcome.SecretUnreadable:
 		b.set(key, e, health.Status{State: health.Healthy})
 	}
 }
@@ -56,18 +57,34 @@ func (b *Board) Draining(id destination.ID, yes bool) {
 
 // Changed puts a new configuration in force: what is known about another
 // revision of a destination is known no more, and what is held for it is woken.
-func (b *Board) Changed(now *destination.Set) {
+// ids are those of the destinations that have changed, which alone are looked
+// at; none: any may have. One of AnyTenant stands for all that it is the
+// default of.
+func (b *Board) Changed(now *destination.Set, ids ...destination.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.current = now
-	for key, e := range b.entries {
-		if !e.ofDestination() || !e.status.Blocked() {
-			continue
+	if len(ids) == 0 || slices.ContainsFunc(ids, func(id destination.ID) bool { return id.Tenant == destination.AnyTenant }) {
+		for key, e := range b.entries {
+			b.renew(key, e, now)
 		}
-		to := now.Get(e.id)
-		if to == nil || e.status.About(to.Revision()) && e.status.Reason != outcome.Missing {
-			continue
-		}
-		b.clear(key, e)
+		return
 	}
+	for _, id := range ids {
+		if e := b.entries[id.String()]; e != nil {
+			b.renew(id.String(), e, now)
+		}
+	}
+}
+
+// renew clears the state of a destination that is another now.
+func (b *Board) renew(key string, e *entry, now *destination.Set) {
+	if !e.ofDestination() || !e.status.Blocked() {
+		return
+	}
+	to := now.Get(e.id)
+	if to == nil || e.status.About(to.Revision()) && e.status.Reason != outcome.Missing {
+		return
+	}
+	b.clear(key, e)
 }

@@ -21,7 +21,7 @@ func (t turn) takeHost(ctx context.Context) (next, error) {
 // sendable finds a destination that may be sent to now.
 func (t turn) sendable(id destination.ID) *destination.Destination {
 	to := t.Registry.Current().Get(id)
-	if to == nil || to.Paused || !to.Enabled || t.Board.Status(to).Blocked() {
+	if to == nil || to.Paused || !to.Enabled || to.SecretUnreadable || t.Board.Status(to).Blocked() {
 		return nil
 	}
 	return to
@@ -45,7 +45,7 @@ func (t turn) standIn(ctx context.Context) (queue.StoredMessage, *destination.De
 
 // standsIn reports whether a destination may be asked how its host does.
 func (t turn) standsIn(to *destination.Destination) bool {
-	return to != nil && !to.Paused && to.Enabled && queue.HostToken(to.Endpoint) == t.host &&
+	return to != nil && !to.Paused && to.Enabled && !to.SecretUnreadable && queue.HostToken(to.Endpoint) == t.host &&
 		t.Board.Status(to).State != health.Held
 }
 

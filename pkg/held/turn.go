@@ -124,6 +124,8 @@ func (t turn) take(ctx context.Context) (next, error) {
 		return t.wait(ctx, to, outcome.OwnerDisabled)
 	case to.Paused:
 		return t.wait(ctx, to, outcome.OwnerPaused)
+	case to.SecretUnreadable:
+		return t.wait(ctx, to, outcome.SecretUnreadable)
 	}
 	t.found(to.ID)
 	if t.Board.HostStatus(queue.HostToken(to.Endpoint)).Blocked() {
@@ -175,7 +177,8 @@ func (t turn) asleep(ctx context.Context, wait time.Duration) (next, error) {
 	return sleep(max(wait, 100*time.Millisecond)), nil
 }
 
-// wait is the turn while the owner wants nothing sent.
+// wait is the turn while nothing is sent whatever its requests came to: the owner
+// wants it so, or its key can't be decrypted.
 func (t turn) wait(ctx context.Context, to *destination.Destination, reason health.Reason) (next, error) {
 	t.Board.Mark(to.ID, to.Revision(), reason)
 	if err := t.expire(ctx, to); err != nil {
@@ -185,8 +188,14 @@ func (t turn) wait(ctx context.Context, to *destination.Destination, reason heal
 }
 
 // orphan is the turn where there is no such destination. Its branches wait for
-// a while, in case this worker does not know it yet.
+// a while, in case this worker does not know it yet; and as long as there is an
+// entry of it that can't be read.
 func (t turn) orphan(ctx context.Context) (next, error) {
+	if t.Registry.Current().Unreadable(t.id) {
+		t.found(t.id)
+		t.Board.Mark(t.id, "", outcome.Missing)
+		return t.asleep(ctx, jittered(health.MaxGap))
+	}
 	if since := t.lost(t.id); time.Since(since) < t.MissingFor {
 		t.Board.Mark(t.id, "", outcome.Missing)
 		return t.asleep(ctx, min(t.MissingFor, soon))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,21 +183,17 @@ func TestAChangeIsInForceSoonAndABrokenOneIsNot(t *testing.T) {
 	t.Parallel()
 	file := write(t, filepath.Join(t.TempDir(), "d.yaml"), "destinations: [{tenant: a, api_key: phc_a}]")
 	core, logs := observer.New(zap.ErrorLevel)
-	files, err := registry.OpenFiles(file, zap.New(core))
+	changes := make(chan []destination.ID, 10)
+	files, err := registry.OpenFiles(registry.FilesParams{
+		Path: file, Logger: zap.New(core),
+		OnChange: func(_ *destination.Set, changed []destination.ID) { changes <- changed },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	type change struct{ old, new int }
-	changes := make(chan change, 10)
-	files.OnChange(func(old, new *destination.Set) {
-		if new != files.Current() {
-			t.Error("told before the new snapshot was in force")
-		}
-		changes <- change{old.Len(), new.Len()}
-	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); files.Watch(ctx) }()
+	go func() { defer close(done); files.Run(ctx) }()
 	defer func() { cancel(); <-done }()
 
 	write(t, file, "destinations: [{tenant: a, api_key: phc_a}, {tenant: b, api_key: phc_b}]")
@@ -215,9 +212,13 @@ func TestAChangeIsInForceSoonAndABrokenOneIsNot(t *testing.T) {
 	}
 	write(t, file, "destinations: [{tenant: c, api_key: phc_c}]")
 	await(t, "the mended file", func() bool { return len(files.Current().Of("c")) == 1 })
-	for _, want := range []change{{1, 2}, {2, 1}} {
-		if got := <-changes; got != want {
-			t.Errorf("told of %+v, want %+v", got, want)
+	for _, want := range [][]string{{"b"}, {"c", "a", "b"}} {
+		var got []string
+		for _, id := range <-changes {
+			got = append(got, id.Tenant)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("told of %v, want %v", got, want)
 		}
 	}
 	if len(changes) > 0 {

@@ -237,11 +237,13 @@ func TestAMaskedSecretStays(t *testing.T) {
 		t.Errorf("got %+v", registry.FormOf(got, registry.Revealed))
 	}
 	for name, change := range map[string]func(*destination.Destination){
-		"the mask of another key":        func(d *destination.Destination) { d.APIKey = destination.NewSecret("phc_xx…yyyy") },
-		"a mask of what was never there": func(d *destination.Destination) { d.ID.Name, d.APIKey = "new", destination.NewSecret(key[:6]+"…"+"DEFG") },
-		"no key where none is stored":    func(d *destination.Destination) { d.ID.Name, d.APIKey = "new", destination.Secret{} },
-		"what looks sealed":              func(d *destination.Destination) { d.APIKey = destination.NewSecret("sealed:v1:a:b") },
-		"a personal key":                 func(d *destination.Destination) { d.APIKey = destination.NewSecret("phx_0123") },
+		"the mask of another key": func(d *destination.Destination) { d.APIKey = destination.NewSecret("phc_xx…yyyy") },
+		"a mask of what was never there": func(d *destination.Destination) {
+			d.ID.Name, d.APIKey = "new", destination.NewSecret(key[:6]+"…"+"DEFG")
+		},
+		"no key where none is stored": func(d *destination.Destination) { d.ID.Name, d.APIKey = "new", destination.Secret{} },
+		"what looks sealed":           func(d *destination.Destination) { d.APIKey = destination.NewSecret("sealed:v1:a:b") },
+		"a personal key":              func(d *destination.Destination) { d.APIKey = destination.NewSecret("phx_0123") },
 	} {
 		bad := *got
 		change(&bad)

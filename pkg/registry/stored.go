@@ -122,12 +122,15 @@ func marshalStored(f storedForm) ([]byte, error) {
 // decode reads an entry of the bucket with the keys of a ring.
 func decode(from queue.Entry, ring *seal.Ring) *Stored {
 	s := &Stored{Revision: from.Revision, Written: from.At, Deleted: from.Deleted}
-	var ok bool
-	if s.ID, ok = idOf(from.Key); !ok {
-		s.Problem = &Problem{File: place(from.Key), Text: "key: not <tenant>.<destination>"}
-		return s
+	id, ok := idOf(from.Key)
+	if ok {
+		s.ID = id
 	}
 	if from.Deleted {
+		return s
+	}
+	if !ok {
+		s.Problem = &Problem{File: place(from.Key), Text: "key: not <tenant>.<destination>; delete it with `nats kv del`"}
 		return s
 	}
 	if len(from.Value) > MaxValueBytes {
