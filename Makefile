@@ -9,10 +9,11 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds
+.PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds \
+  image image-oci manifests deploy-check chart-check
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use
 
@@ -20,7 +21,7 @@ demo: ## Deliver a few records and show them as PostHog gets them
 	@$(GO) run ./cmd/hogcast demo
 
 build: ## Build the three binaries into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X github.com/hogcast/hogcast/pkg/app.Version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 ##@ Check
 
@@ -63,5 +64,35 @@ bars: ## Measure the bars: BAR=tenant-hang for one, ARGS=--quick to try out (doc
 golden: ## Write the golden files anew
 	$(GO) test ./pkg/mapping ./pkg/queue ./cmd/... -update
 
+##@ Ship
+
+VERSION  ?= $(shell deployments/version)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+# The commit's time, so that the same commit is the same image.
+EPOCH    ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+IMAGE    ?= ghcr.io/hogcast/hogcast
+ENGINE   ?= $(firstword $(foreach e,docker podman buildah,$(if $(shell command -v $(e) 2>/dev/null),$(e))))
+
+image: ## The image with docker, podman or buildah: ENGINE=, IMAGE=, VERSION=
+	@$(if $(ENGINE),,echo "no docker, podman or buildah here; make image-oci needs none" >&2; exit 1)
+	$(ENGINE) build -f deployments/Dockerfile -t $(IMAGE):$(VERSION) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) \
+	  --build-arg CREATED=$$(date -u -d @$(EPOCH) +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r $(EPOCH) +%Y-%m-%dT%H:%M:%SZ) .
+
+# Go alone: an OCI layout for both platforms, tarballs for `docker load`, SBOMs.
+image-oci: ## The image without any of them, into dist/image: PUSH=1 pushes it
+	$(GO) -C deployments/image run . build --version $(VERSION) --revision "$(REVISION)" --created $(EPOCH) --tag $(IMAGE) $(if $(PUSH),--push)
+
+manifests: ## Write what is made of the chart: its README, kustomize, its copies of dashboards and alerts
+	$(GO) -C deployments/validate run . write
+
+deploy-check: ## Image, chart and manifests: built, rendered, strictly validated
+	$(GO) -C deployments/image test -short ./...
+	$(GO) -C deployments/validate test ./...
+
+VALUES ?=
+chart-check: ## Check the chart with values of yours: VALUES="a.yaml b.yaml"
+	@$(GO) -C deployments/validate run . check $(abspath $(VALUES))
+
 clean: ## Remove what was built
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
