@@ -62,7 +62,7 @@ bars: ## Measure the bars: BAR=tenant-hang for one, ARGS=--quick to try out (doc
 	$(GO) run ./test/bars $(BAR) $(ARGS)
 
 golden: ## Write the golden files anew
-	$(GO) test ./pkg/mapping ./pkg/queue ./cmd/... -update
+	$(GO) test ./pkg/mapping ./pkg/queue ./pkg/admin ./cmd/... -update
 
 ##@ Ship
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 
@@ -13,6 +14,8 @@ import (
 type mapCommand struct {
 	Destination string `placeholder:"FILE" help:"Destination whose rules apply: a YAML file with one entry; tenant and API key may be left out."`
 	Pretty      bool   `help:"Indent the events."`
+	Explain     bool   `help:"Tell on standard error what filters, sampling and privacy rules did to each record, without its values."`
+	JSON        bool   `name:"json" help:"With --explain: as NDJSON, bad records included."`
 	File        string `arg:"" optional:"" default:"-" help:"Records: NDJSON or a JSON document; - is standard input."`
 }
 
@@ -26,12 +29,16 @@ func (*mapCommand) Help() string {
 func (*mapCommand) Examples() string {
 	return `hogcast map records.ndjson > events.ndjson
 hogcast map --pretty record.json
-tail -f gateway.ndjson | hogcast map --destination private.yaml`
+tail -f gateway.ndjson | hogcast map --destination private.yaml
+hogcast map --destination private.yaml --explain records.ndjson > events.ndjson`
 }
 
 // Run maps the records.
 func (c *mapCommand) Run(ctx context.Context, system *config.System) error {
-	p := admin.MapParams{Out: system.Stdout, Errors: system.Stderr, Pretty: c.Pretty}
+	if c.JSON && !c.Explain {
+		return &config.UsageError{Err: errors.New("--json: goes with --explain; events are JSON anyhow")}
+	}
+	p := admin.MapParams{Out: system.Stdout, Errors: system.Stderr, Pretty: c.Pretty, Explain: c.Explain, JSON: c.JSON}
 	if c.Destination != "" {
 		rules, err := registry.LoadRules(c.Destination)
 		if err != nil {

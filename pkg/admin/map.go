@@ -29,6 +29,9 @@ type MapParams struct {
 	// that a destination has where none is given.
 	Rules  *destination.Destination
 	Pretty bool
+	// Explain tells on Errors what the rules did to each record; JSON: as
+	// NDJSON, an Explanation a line, bad records and warnings included.
+	Explain, JSON bool
 }
 
 // MapResult counts what became of the records.
@@ -40,10 +43,10 @@ type MapResult struct{ Mapped, Filtered, SampledOut, Bad int }
 func Map(ctx context.Context, p MapParams) (MapResult, error) {
 	m := mapper{MapParams: p, out: bufio.NewWriterSize(p.Out, 64<<10)}
 	if m.Rules == nil {
-		m.Rules = &destination.Destination{
-			ID: destination.ID{Name: destination.DefaultName}, Enabled: true, SamplingRate: 1,
-		}
+		m.Rules = noRules()
 	}
+	m.JSON = m.JSON && m.Explain
+	m.rules = privacy.RulesOf(m.Rules)
 	// What is mapped is out before a read that may wait for the next record.
 	reader := intake.NewReader(flushFirst{p.In, m.out}, intake.Options{})
 	for ctx.Err() == nil {
@@ -80,6 +83,7 @@ func (f flushFirst) Read(p []byte) (int, error) {
 type mapper struct {
 	MapParams
 	out    *bufio.Writer
+	rules  privacy.Rules
 	line   []byte
 	result MapResult
 }
@@ -89,16 +93,29 @@ func (m *mapper) item(item intake.Item) error {
 	if err != nil {
 		m.result.Bad++
 		// What is mapped stands before the report of what is not.
-		return errors.Join(m.out.Flush(), m.report(item.Line, err.Error()))
+		return errors.Join(m.out.Flush(), m.bad(item.Line, err))
 	}
-	for _, path := range r.Dropped[:min(len(r.Dropped), maxWarnings)] {
-		if err := m.report(item.Line, "warning: "+oneLine(path)+": of the wrong type; left out"); err != nil {
+	dropped := droppedOf(r, m.rules)
+	if !m.JSON {
+		if err := m.warn(item.Line, dropped); err != nil {
 			return err
 		}
 	}
 	rules := *m.Rules
 	rules.Tenant = r.Tenant // offline, one destination's rules serve every tenant
-	switch d := routing.Decide(r, &rules); {
+	d := routing.Decide(r, &rules)
+	private, effects := r, []privacy.Effect(nil)
+	if d.Deliver() {
+		private, effects = m.apply(r)
+	}
+	if m.Explain {
+		e := explained(item.Line, r, d, effects)
+		e.Dropped = dropped
+		if err := errors.Join(m.out.Flush(), m.explain(e)); err != nil {
+			return err
+		}
+	}
+	switch {
 	case d.Filter != "":
 		m.result.Filtered++
 		return nil
@@ -106,7 +123,36 @@ func (m *mapper) item(item intake.Item) error {
 		m.result.SampledOut++
 		return nil
 	}
-	return m.write(privacy.Apply(r, privacy.RulesOf(&rules)))
+	return m.write(private)
+}
+
+// apply applies the privacy rules; what they did is of use only to explain it.
+func (m *mapper) apply(r *record.Record) (*record.Record, []privacy.Effect) {
+	if m.Explain {
+		return privacy.Explain(r, m.rules)
+	}
+	return privacy.Apply(r, m.rules), nil
+}
+
+// bad tells of a record that can't be read.
+func (m *mapper) bad(line int, err error) error {
+	if !m.JSON {
+		return m.report(line, err.Error())
+	}
+	e := Explanation{Line: line, End: endBad, Problem: err.Error()}
+	if malformed, ok := errors.AsType[*record.Malformed](err); ok {
+		e.Field, e.Problem = malformed.Field, malformed.Problem
+	}
+	return m.explain(e)
+}
+
+func (m *mapper) warn(line int, dropped []string) error {
+	for _, path := range dropped {
+		if err := m.report(line, "warning: "+path+": of the wrong type; left out"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxWarnings bounds the warnings about one record.

@@ -62,11 +62,11 @@ func apply(r *record.Record, rules Rules, tell observer) *record.Record {
 	if rules.metadata != nil {
 		rules.metadata.filter(&private, tell, rules.redactor.quiet)
 	}
-	if rules.redactor != nil {
-		rules.redactor.redact(&private, tell)
-	}
 	if rules.user != nil {
 		rules.user.hash(&private, tell)
+	}
+	if rules.redactor != nil {
+		rules.redactor.redact(&private, tell)
 	}
 	return &private
 }

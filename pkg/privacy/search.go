@@ -36,7 +36,10 @@ func (s *search) token(t rawjson.Token) []byte {
 	if !rawjson.IsString(t.Raw) {
 		return s.number(t)
 	}
-	h := hint{key: t.Key()}
+	h := hint{}
+	if !t.IsKey {
+		h.key = t.Key()
+	}
 	raw := t.Raw
 	var edited []byte
 	for range maxPasses {
