@@ -25,3 +25,12 @@ type Log struct {
 	Level  string `name:"level" placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
 	Format string `name:"format" placeholder:"FORM" default:"auto" enum:"auto,json,console" help:"Form of the log: ${enum}; auto is console on a terminal, else JSON."`
 }
+
+// Secrets says how secrets at rest are encrypted. Embed it with its prefix:
+//
+//	Secrets config.Secrets `embed:"" prefix:"secrets-" group:"Secrets:"`
+type Secrets struct {
+	KeyFile    string `name:"key-file" placeholder:"FILE" help:"Master keys for the secrets of destinations, one a line: ID:KEY, KEY from openssl rand -base64 32. The first encrypts, all decrypt. Reloaded when it changes."`
+	Keys       Secret `name:"keys" placeholder:"ID:KEY,…" help:"The same keys, comma separated; better given by the environment than on a command line."`
+	AllowPlain bool   `name:"allow-plain" help:"Without master keys, store secrets in plain: for development."`
+}
