@@ -120,7 +120,7 @@ type Config struct {
 	RetryMax       time.Duration // bound of the longest; default 5 s
 
 	// BackgroundSenders bounds the requests of background items, of which there
-	// are fewer while live batches go late; default 64.
+	// are fewer while the process is short of processors; default 64.
 	BackgroundSenders int
 	// ProbeSenders bounds the requests of probes, which come on top of Senders;
 	// default 64.

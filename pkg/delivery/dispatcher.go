@@ -31,10 +31,10 @@ type Dispatcher struct {
 	idle     *sync.Cond // with mu: a lane went, or a goroutine
 
 	rings           [classes]ring
-	sinceBackground int      // live turns since a background one
-	taken           int      // slots
-	stuck           int      // batches that gave theirs back early
-	drains          int      // background batches under way
+	sinceBackground int // live turns since a background one
+	taken           int // slots
+	stuck           int // batches that gave theirs back early
+	drains          int // background batches under way
 	yield           yield
 	crowded         []*share // with lanes blocked
 

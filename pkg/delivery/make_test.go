@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,22 +28,22 @@ func (e *ends) made(to *destination.Destination, name string, made func()) *deli
 func TestAnEventIsMadeForEachRequestAndNotBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		requests, made := 0, 0
+		var requests, made atomic.Int32
 		l := newEnds()
 		d := newDispatcher(t, delivery.DefaultConfig(), senderFunc(func(_ context.Context, _ *destination.Destination, batch []*event.Event) []outcome.Verdict {
-			if requests++; requests == 1 {
+			if requests.Add(1) == 1 {
 				return all(batch, broken)
 			}
 			return all(batch, accepted)
 		}))
-		d.Submit(l.made(to("acme"), "one", func() { made++ }))
-		if made != 0 {
+		d.Submit(l.made(to("acme"), "one", func() { made.Add(1) }))
+		if made.Load() != 0 {
 			t.Error("the event was made before its batch was due")
 		}
 		<-time.After(time.Minute) // of the bubble's clock
 		d.Stop(t.Context())
-		if made != 2 || requests != 2 {
-			t.Errorf("made %d times for %d requests, want 2 and 2", made, requests)
+		if made.Load() != 2 || requests.Load() != 2 {
+			t.Errorf("made %d times for %d requests, want 2 and 2", made.Load(), requests.Load())
 		}
 	})
 }

@@ -90,7 +90,7 @@ func (d *Dispatcher) readyAt(l *lane, c class, now time.Time) time.Time {
 	case d.stopping:
 		want = 1
 	case !l.full(c, d.config):
-		at = q.front().arrived.Add(d.batchWait(c))
+		at = q.front().arrived.Add(d.config.BatchWait)
 	}
 	for _, other := range [...]time.Time{l.pausedUntil, l.affordsAt(want, now)} {
 		if other.After(at) {
@@ -98,15 +98,6 @@ func (d *Dispatcher) readyAt(l *lane, c class, now time.Time) time.Time {
 		}
 	}
 	return at
-}
-
-// batchWait is how long a lane's first item waits for others. Background ones
-// come as fast as they are pulled, or not at all.
-func (d *Dispatcher) batchWait(c class) time.Duration {
-	if c == background {
-		return d.config.BatchWait / 5
-	}
-	return d.config.BatchWait
 }
 
 // most is how many requests at once a destination may have, of this worker's.

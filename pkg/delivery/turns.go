@@ -133,15 +133,11 @@ func (d *Dispatcher) next(now time.Time) *work {
 			continue
 		}
 		l.turns[c].queued = false
-		at := d.readyAt(l, c, now)
-		if at.IsZero() || at.After(now) {
+		if at := d.readyAt(l, c, now); at.IsZero() || at.After(now) {
 			// Something has changed since it was put in.
 			l.turns[c].leave()
 			d.plan(l, now)
 			continue
-		}
-		if c == live && l.flying[live] == 0 && at != now { // else it is not known since when it could have gone
-			d.yield.served(now.Sub(at), now, d.config.BackgroundSenders)
 		}
 		if w := d.serve(l, c, now); w != nil {
 			return w
@@ -162,9 +158,7 @@ func (d *Dispatcher) serve(l *lane, c class, now time.Time) *work {
 		d.occupy(w)
 	}
 	if c == background {
-		if d.rings[live].empty() {
-			d.yield.served(0, now, d.config.BackgroundSenders)
-		}
+		d.yield.turn(now, d.config.BackgroundSenders)
 		d.sinceBackground = 0
 	} else {
 		d.sinceBackground++

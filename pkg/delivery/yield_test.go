@@ -1,32 +1,43 @@
 package delivery
 
 import (
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
 
-func TestDrainsYieldWhileLiveBatchesGoLate(t *testing.T) {
+func TestDrainsYieldWhileGoroutinesWaitForProcessors(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(0, 0)
 	y := yield{limit: 16}
-	pass := func(late time.Duration, times int) {
-		for range times {
-			now = now.Add(yieldEvery)
-			y.served(late, now, 64)
+	for _, c := range []struct {
+		long  float64
+		times int
+		want  float64
+	}{{0.5, 1, 12}, {0.5, 20, leastBackground}, {0, 5, leastBackground + 5}, {0, 100, 64}} {
+		for range c.times {
+			y.adapt(c.long, 64)
+		}
+		if y.limit != c.want {
+			t.Errorf("%d times %g: %g at once, want %g", c.times, c.long, y.limit, c.want)
 		}
 	}
-	y.served(time.Second, now.Add(yieldEvery), 64)
-	y.served(time.Second, now.Add(yieldEvery), 64)
-	if y.limit != 12 {
-		t.Errorf("two late batches at once: %g at once, want one step down from 16", y.limit)
+}
+
+// Many more busy goroutines than processors wait; that has to show.
+func TestLongWaitsShow(t *testing.T) {
+	var w waits
+	w.long()
+	var busy sync.WaitGroup
+	end := time.Now().Add(300 * time.Millisecond)
+	for range 50 * runtime.GOMAXPROCS(0) {
+		busy.Go(func() {
+			for time.Now().Before(end) {
+			}
+		})
 	}
-	now = now.Add(yieldEvery)
-	pass(time.Second, 20)
-	if y.limit != leastBackground {
-		t.Errorf("always late: %g at once, want the least, %d", y.limit, leastBackground)
-	}
-	pass(time.Millisecond, 100)
-	if y.limit != 64 {
-		t.Errorf("never late: %g at once, want all 64", y.limit)
+	busy.Wait()
+	if got := w.long(); got <= fewWaits || got > 1 {
+		t.Errorf("%g of the waits were long", got)
 	}
 }

@@ -95,7 +95,7 @@ const (
 	turnsAtOnce = 512
 	// drainsMost bounds the drains of one worker, however few it shares with;
 	// those of hosts, of which each stands for hundreds, are counted apart.
-	drainsMost, hostsMost = 16, 4
+	drainsMost, hostsMost = 48, 4
 	pullWait              = 2 * time.Second
 	// backSoon is when a branch that can't go now comes back to its drain. Not
 	// at once: the pull that has brought it may be open still.
