@@ -98,7 +98,7 @@ func fateOf(to *destination.Destination, result delivery.Result) guard.Fate {
 	const longest = 64
 	cause, detail := string(result.Verdict.Cause), result.Verdict.Detail
 	word := !strings.ContainsFunc(detail, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' })
-	if detail != "" && len(detail) <= longest && word && !to.PrivacyMode {
+	if detail != "" && len(detail) <= longest && word && !to.Private() {
 		cause += " " + detail
 	}
 	return guard.Fate{Tenant: to.Tenant, Destination: to.Name, Cause: cause}

@@ -75,10 +75,11 @@ type Params struct {
 // Handler handles records.
 type Handler struct {
 	Params
-	keep  keeper
-	guard guards
-	alone quarantine
-	done  doneBranches
+	keep     keeper
+	compiled compiledRules
+	guard    guards
+	alone    quarantine
+	done     doneBranches
 }
 
 // New makes a handler.
@@ -160,26 +161,44 @@ func (h *Handler) deliver(j *job, r *record.Record, to *destination.Destination)
 		To: to, Deadline: j.received.Add(h.MainLaneMax),
 		Done: func(result delivery.Result) { h.delivered(j, to, result) },
 	}
-	h.load(item, r, len(j.message.Data))
+	h.load(item, cargo{record: r, bytes: len(j.message.Data)})
 	h.Deliverer.Submit(item)
 }
 
-// load gives the item what the record, of so many bytes, becomes for its
-// destination: made when it is sent, unless it is large. A large one may be
-// mostly images, of which little is left.
-func (h *Handler) load(item *delivery.Item, r *record.Record, bytes int) {
-	to, counted := item.To, false
+// cargo is what an item carries.
+type cargo struct {
+	record  *record.Record
+	bytes   int      // of the record
+	applied []string // privacy rules that it was stored under
+}
+
+// load gives the item what the record becomes for its destination: made when it
+// is sent, under the privacy rules of that moment. What becomes of a large one is
+// kept, as long as these are the same: it may be mostly images, of which little
+// is left.
+func (h *Handler) load(item *delivery.Item, c cargo) {
+	to, r, large := item.To, c.record, c.bytes > queue.LargeMessage
+	var made *event.Event
+	var under privacy.Rules
+	counted := false
 	item.Make = func() *event.Event {
-		e, notes := mapping.Map(privacy.Apply(r, privacy.RulesOf(to)), to.Name)
+		rules := h.rulesOf(to).After(c.applied)
+		if made != nil && rules == under {
+			return made
+		}
+		e, notes := mapping.Map(privacy.Apply(r, rules), to.Name)
 		if !counted {
 			counted = true
 			h.countNotes(notes)
 		}
+		if large {
+			made, under = e, rules
+		}
 		return e
 	}
-	item.UUID, item.Bytes = mapping.UUID(r, to.Name), bytes+mapping.FrameBytes
-	if bytes > queue.LargeMessage {
-		item.Event = item.Make()
+	item.UUID, item.Bytes = mapping.UUID(r, to.Name), c.bytes+mapping.FrameBytes
+	if large {
+		item.Bytes = item.Make().Size()
 	}
 }
 

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -103,7 +102,7 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 		case b.guarded() == f.Cause:
 			b.end(queue.Again(poisonPause), true)
 		default:
-			note(b.e, privacy.RulesOf(to), result)
+			note(b.e, k.rulesOf(to), result)
 			k.again(b, outcome.Guarded, f.Cause)
 		}
 	case delivery.Undelivered:
@@ -126,7 +125,7 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 // suspect goes to the end of what is held, with its failures counted, or is
 // poison.
 func (k *Keeper) suspect(b *branch, to *destination.Destination, result delivery.Result) {
-	note(b.e, privacy.RulesOf(to), result)
+	note(b.e, k.rulesOf(to), result)
 	if b.e.Failures >= poisonFailures && time.Since(b.e.FirstFailure) >= poisonSpan {
 		k.buryHeld(b, to, outcome.Poison, delivery.Result{Verdict: result.Verdict})
 		return
@@ -245,28 +244,45 @@ func (k *Keeper) open(d *queue.Delivery, to destination.ID, done func(bool)) (*b
 		return nil, false
 	}
 	from := envelope.Source{Stream: d.Stream, Sequence: d.Sequence, Time: d.Time}
-	k.privatise(to, e)
+	if to.Name != "" { // routing, which is to come, looks at the record as it came
+		k.privatise(to, e)
+	}
 	return &branch{to: to, from: from, time: e.Source.Time, e: e, live: k.live(d), end: settle}, true
 }
 
 // privatise applies the privacy rules of the day to what was stored before they
-// were in force, wherever it goes from here.
+// were in force, wherever it goes from here. What can't be read can't be made
+// private, and loses its bytes.
 func (k *Keeper) privatise(to destination.ID, e *envelope.Envelope) {
+	for _, rules := range k.rulesFor(to) {
+		if rules.Current(e.Rules) || !e.Replayable() {
+			continue
+		}
+		if len(e.Rules) == 0 {
+			e.Detail = "" // of a time when answers were quoted
+		}
+		raw, r, err := decodeStored(e)
+		if err != nil {
+			e.Withhold()
+			return
+		}
+		keep(e, raw, r, rules)
+	}
+}
+
+// rulesFor returns the privacy rules of a destination; of one that is gone,
+// whose last rules nobody knows, those of its tenant's others, but for the
+// hashes of users, of which each has its own.
+func (k *Keeper) rulesFor(to destination.ID) []privacy.Rules {
 	all := k.Registry.Current()
-	now := all.Get(to)
-	private := now != nil && now.PrivacyMode || now == nil && all.AnyPrivate(to.Tenant)
-	if !private || slices.Contains(e.Rules, privacy.ModeRule) || !e.Replayable() {
-		return
+	if now := all.Get(to); now != nil {
+		return []privacy.Rules{k.compiled.of(now)}
 	}
-	rules := privacy.Rules{PrivacyMode: true}
-	e.Detail = ""
-	raw, r, err := decodeStored(e)
-	if err != nil {
-		e.Withhold()
-		return
+	var rules []privacy.Rules
+	for _, other := range all.Of(to.Tenant) {
+		rules = append(rules, k.compiled.of(other).WithoutHash())
 	}
-	e.Body, e.Encoding = privacy.Stored(raw, r, rules), ""
-	e.Rules, e.Dropped = append(e.Rules, privacy.Applied(rules)...), r.Dropped
+	return rules
 }
 
 // send maps the record anew and hands it to delivery. What can't be read any
@@ -280,7 +296,7 @@ func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Ite
 	}
 	r.Dropped = append(r.Dropped, b.e.Dropped...)
 	item.To, item.Done = to, done
-	k.load(item, r, len(raw))
+	k.load(item, cargo{record: r, bytes: len(raw), applied: b.e.Rules})
 	k.Deliverer.Submit(item)
 }
 
@@ -298,7 +314,7 @@ func decodeStored(e *envelope.Envelope) ([]byte, *record.Record, error) {
 // asked.
 func (k *Keeper) buryHeld(b *branch, to *destination.Destination, reason outcome.DeadReason, result delivery.Result) {
 	if to != nil {
-		note(b.e, privacy.RulesOf(to), result)
+		note(b.e, k.rulesOf(to), result)
 	} else if b.e.Detail == "" {
 		b.e.Detail = "held for: " + b.e.Reason
 	}

@@ -73,7 +73,7 @@ func first(values []string) string {
 }
 
 // unreadable makes the letter of a record that can't be read. What can't be
-// read can't be made private: where a destination of its tenant is private, the
+// read can't be made private: where a destination of its tenant has privacy rules, the
 // letter keeps size and SHA-256, not the bytes.
 func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 	l := j.letter(outcome.Malformed, j.message.Data)
@@ -93,7 +93,7 @@ func (h *Handler) unreadable(j *job, err error) deadletter.Letter {
 // undeliverable makes the letter of a branch that PostHog will never take. The
 // record passes the privacy rules before it is kept.
 func (h *Handler) undeliverable(j *job, to *destination.Destination, result delivery.Result) deadletter.Letter {
-	rules := privacy.RulesOf(to)
+	rules := h.rulesOf(to)
 	l := j.letter(outcome.DeadReasonFor(result.Verdict.Cause), nil)
 	l.Destination = to.Name
 	note(&l.Envelope, rules, result)
@@ -101,8 +101,8 @@ func (h *Handler) undeliverable(j *job, to *destination.Destination, result deli
 	return l
 }
 
-// note writes what the attempts came to into an envelope. A private
-// destination's answers are not kept: they may echo the prompt.
+// note writes what the attempts came to into an envelope. The answers of a
+// destination with privacy rules are not kept: they may echo the prompt.
 func note(e *envelope.Envelope, rules privacy.Rules, result delivery.Result) {
 	v := result.Verdict
 	e.Status = v.Status
@@ -114,7 +114,7 @@ func note(e *envelope.Envelope, rules privacy.Rules, result delivery.Result) {
 		e.LastAttempt = result.LastAttempt
 	}
 	e.Detail = string(v.Cause)
-	if v.Detail != "" && !rules.PrivacyMode {
+	if v.Detail != "" && rules.Empty() {
 		e.Detail += ": " + v.Detail
 	}
 }
@@ -128,9 +128,8 @@ func earlier(a, b time.Time) time.Time {
 
 // store puts the record into an envelope, after the privacy rules.
 func (j *job) store(e *envelope.Envelope, rules privacy.Rules) {
-	e.Rules = privacy.Applied(rules)
 	e.Body = j.message.Data
-	if len(e.Rules) == 0 {
+	if rules.Empty() {
 		return
 	}
 	r, err := record.Decode(j.message.Data)
@@ -138,5 +137,5 @@ func (j *job) store(e *envelope.Envelope, rules privacy.Rules) {
 		e.Withhold()
 		return
 	}
-	e.Body, e.Dropped = privacy.Stored(j.message.Data, r, rules), r.Dropped
+	keep(e, j.message.Data, r, rules)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
-	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/record"
 )
@@ -24,7 +23,7 @@ type Parker interface {
 
 // park holds a branch that can't be delivered now, and then ends it here.
 func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission, result delivery.Result) {
-	rules := privacy.RulesOf(to)
+	rules := h.rulesOf(to)
 	e := j.envelope()
 	if why.Gate == fleet.Park {
 		result = blameless(result)
@@ -106,7 +105,7 @@ func (h *Handler) probe(j *job, r *record.Record, to *destination.Destination, a
 				h.probed(j, to, a, result)
 			},
 		}
-		h.load(item, r, len(j.message.Data))
+		h.load(item, cargo{record: r, bytes: len(j.message.Data)})
 		h.Deliverer.Submit(item)
 	})
 }

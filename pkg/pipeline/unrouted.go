@@ -10,7 +10,6 @@ import (
 	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
-	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/record"
 	"github.com/hogcast/hogcast/pkg/routing"
@@ -41,6 +40,7 @@ func (k *Keeper) Reroute(ctx context.Context, d *queue.Delivery, done func(bool)
 	case on:
 		b.end(queue.Again(poisonPause), true)
 	default:
+		k.privatise(b.to, b.e)
 		describe(b.e, err)
 		k.letter(b, reason)
 	}
@@ -86,10 +86,9 @@ func (k *Keeper) rerouted(b *branch, r *record.Record, raw []byte) {
 		}
 	}
 	for _, d := range wanted {
-		rules := privacy.RulesOf(d.Destination)
 		e := *b.e
 		e.Reason, e.Detail, e.Field, e.Encoding = string(outcome.Guarded), "", "", ""
-		e.Body, e.Rules = privacy.Stored(raw, r, rules), privacy.Applied(rules)
+		keep(&e, raw, r, k.rulesOf(d.Destination))
 		k.hold(held.Branch{To: d.Destination.ID, From: b.from, Envelope: e}, b.live, finish)
 	}
 	finish("", nil)
