@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -13,7 +14,6 @@ import (
 // flight is one record from Send to its callback.
 type flight struct {
 	id, tenant string
-	subject    string
 	header     nats.Header
 	data       []byte
 	number     uint64 // of the records taken
@@ -21,6 +21,7 @@ type flight struct {
 	done       func(Result)
 
 	// The rest is guarded by the Publisher's lock.
+	subject  string    // of the last attempt
 	attempt  *nats.Msg // without an answer yet; at most one
 	settled  bool
 	sent     bool // an attempt was made
@@ -68,18 +69,25 @@ var oneAttempt = jetstream.WithRetryAttempts(0)
 func (p *Publisher) launch(f *flight) {
 	refusal := p.refusal()
 	connected := p.options.Conn.IsConnected()
-	m := &nats.Msg{Subject: f.subject, Header: f.header, Data: f.data}
+	subject := p.subject(f.tenant)
 	p.mu.Lock()
 	if f.settled {
 		p.mu.Unlock()
 		return
 	}
+	// One whose outcome is not known is asked again where it may be stored: only
+	// there its id makes it one.
+	if !f.sent || errors.Is(f.last, jetstream.ErrNoStreamResponse) {
+		f.subject = subject
+	}
+	m := &nats.Msg{Subject: f.subject, Header: f.header, Data: f.data}
 	f.attempt, f.began, f.refusal = m, time.Now(), refusal
 	f.sent = f.sent || connected
 	p.attempts[m] = f
 	p.launches.Add(1)
 	defer p.launches.Done()
 	p.mu.Unlock()
+	p.learn(learnEvery)
 	if err := p.publish(m, connected); err != nil {
 		p.answered(m, nil, err)
 	}
@@ -148,6 +156,9 @@ func (p *Publisher) handle(e event) {
 	if err := p.judge(f, e.err); err != nil {
 		p.settle(f, Result{Err: err})
 		return
+	}
+	if errors.Is(e.err, jetstream.ErrNoStreamResponse) {
+		p.learn(learnSoon)
 	}
 	p.later(f, e.err)
 }

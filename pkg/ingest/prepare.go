@@ -11,9 +11,6 @@ import (
 	"github.com/hogcast/hogcast/pkg/record"
 )
 
-// subjectPrefix is before the tenant in a record's subject.
-const subjectPrefix = "hogcast.generations."
-
 // headerReserve is the part of max_payload that a move of the record needs for
 // its headers.
 const headerReserve = 64 << 10
@@ -54,7 +51,7 @@ func (p *Publisher) prepare(rec []byte, opts []PublishOption) (*flight, error) {
 	if limit := p.options.Conn.MaxPayload(); limit > 0 && int64(len(data)) > limit-headerReserve {
 		return nil, p.tooLarge(int64(len(data)))
 	}
-	f := &flight{id: id.ID, tenant: id.Tenant, subject: subjectPrefix + id.Tenant, data: data, header: nats.Header{}}
+	f := &flight{id: id.ID, tenant: id.Tenant, data: data, header: nats.Header{}}
 	if f.id != "" && fitsHeader(f.id) {
 		f.header[jetstream.MsgIDHeader] = []string{f.tenant + "/" + f.id}
 	}

@@ -1,8 +1,8 @@
 // Package ingest is the publisher library: a gateway hands it generation
 // records and learns of each whether JetStream has stored it. Layer 3: a flow;
 // it imports record, nats.go and the standard library only, since gateways
-// import it. A Publisher owns two goroutines, which end with Close; the
-// connection is the caller's.
+// import it. A Publisher owns two goroutines, and a third while it asks how many
+// shards there are; they end with Close. The connection is the caller's.
 package ingest
 
 import (
@@ -94,6 +94,11 @@ type Publisher struct {
 	routines sync.WaitGroup
 	launches sync.WaitGroup
 
+	shards   shards
+	learning sync.WaitGroup
+	life     context.Context // ends with Close; of questions that no caller waits for
+	end      context.CancelFunc
+
 	mu       sync.Mutex
 	closed   bool
 	taken    uint64                 // records taken so far
@@ -102,8 +107,8 @@ type Publisher struct {
 	flushes  map[*flushing]struct{} // one for each caller of Flush
 }
 
-// New makes a Publisher. It asks nothing of the server: a missing stream shows
-// with the first record. The connection should reconnect for ever
+// New makes a Publisher. It waits for nothing: a missing stream shows with the
+// first record. The connection should reconnect for ever
 // (nats.MaxReconnects(-1)); close it after the Publisher.
 func New(o Options) (*Publisher, error) {
 	if err := o.complete(); err != nil {
@@ -137,6 +142,9 @@ func New(o Options) (*Publisher, error) {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
 	p.js = js
+	p.shards.first = make(chan struct{})
+	p.life, p.end = context.WithCancel(context.Background())
+	p.learn(0)
 	p.routines.Go(p.settleAll)
 	p.routines.Go(p.sendAgain)
 	return p, nil
@@ -155,7 +163,8 @@ func (p *Publisher) Publish(ctx context.Context, rec []byte, opts ...PublishOpti
 }
 
 // Send publishes one record without waiting for its answer: it blocks only
-// while MaxInFlight or MaxInFlightBytes is reached. Where it returns nil, done
+// while MaxInFlight or MaxInFlightBytes is reached, and at the very first until
+// the shards are known, for half a second at most. Where it returns nil, done
 // is called exactly once, after Send has returned or before; where it returns
 // an error, the record was not taken, and done is not called.
 //
@@ -177,6 +186,7 @@ func (p *Publisher) Send(ctx context.Context, rec []byte, done func(Result), opt
 	if err := p.room.acquire(ctx, p.closing, f.size()); err != nil {
 		return fmt.Errorf("publishing a record: waiting for room: %w", err)
 	}
+	p.awaitShards(ctx)
 	if !p.take(f) {
 		p.room.release(f.size())
 		return fmt.Errorf("publishing a record: %w", ErrClosed)
@@ -206,6 +216,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 		p.flush(context.Background())
 	}
 	close(p.stopped)
+	p.stopLearning()
 	p.launches.Wait()
 	p.routines.Wait()
 	p.js.CleanupPublisher()
