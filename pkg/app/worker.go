@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,14 +26,17 @@ import (
 	"github.com/hogcast/hogcast/pkg/pipeline"
 	"github.com/hogcast/hogcast/pkg/posthog"
 	"github.com/hogcast/hogcast/pkg/queue"
-	"github.com/hogcast/hogcast/pkg/registry"
 	"github.com/hogcast/hogcast/pkg/telemetry"
 )
 
 // WorkerConfig is what a worker needs to run.
 type WorkerConfig struct {
 	NATS         queue.ConnectConfig
-	Destinations string // file or folder
+	Destinations string // file or folder; "": the bucket
+	// DefaultDestination has destinations of the tenant `_` stand in for those of
+	// each tenant that has none of its own.
+	DefaultDestination bool
+	Secrets            Secrets // of the bucket
 	Listen       string // address of /livez, /readyz and /metrics; "" for none
 	// AdminListen is the address of Go's profiles; "" for none. Another than a
 	// loopback address is refused, unless AdminAllowRemote: a heap profile can
@@ -39,6 +44,10 @@ type WorkerConfig struct {
 	AdminListen      string
 	AdminAllowRemote bool
 	EgressAllow      []netip.Prefix
+	// EgressProxy, if set, is the HTTP proxy to all that is not of EgressAllow;
+	// with EgressProxyResolves it looks the names up, too.
+	EgressProxy         *url.URL
+	EgressProxyResolves bool
 
 	Window         int64         // bytes in hand; default 64 MiB
 	MainLaneMax    time.Duration // default 15 s
@@ -46,8 +55,20 @@ type WorkerConfig struct {
 	RequestTimeout time.Duration // default 10 s
 	DrainTimeout   time.Duration // default 20 s
 	Name           string        // default: host name and process id
-	Version        string
-	Logger         *zap.Logger
+	// MetricsTenants is how many destinations have metrics of their own, those
+	// with the most traffic; 0: none.
+	MetricsTenants int
+	// FiguresEvery is how often one worker of the fleet looks at the streams;
+	// default 15 s.
+	FiguresEvery time.Duration
+	// Traces says where traces go; no endpoint: nowhere. Version, Instance and
+	// OnError are the worker's own.
+	Traces  telemetry.TraceConfig
+	// LimitMemory has Go's collector keep this process to what a worker means to
+	// take, unless GOMEMLIMIT says otherwise: for a process that is nothing else.
+	LimitMemory bool
+	Version     string
+	Logger      *zap.Logger
 	// Listening, if set, is told the address that Listen came to.
 	Listening func(addr string)
 	// AdminListening, if set, is told the address that AdminListen came to.
@@ -88,12 +109,12 @@ func (c WorkerConfig) Validate() error {
 	c = c.withDefaults()
 	var errs []error
 	if c.Destinations == "" {
-		errs = append(errs, errors.New("destinations: missing; give a file or folder with --destinations"))
+		errs = append(errs, c.Secrets.Validate())
 	}
 	if c.RequestTimeout > c.MainLaneMax {
 		errs = append(errs, fmt.Errorf("request-timeout: %s is more than main-lane-max, %s; no request may outlive its record's stay", c.RequestTimeout, c.MainLaneMax))
 	}
-	return errors.Join(append(errs, c.checkAdmin())...)
+	return errors.Join(append(errs, c.checkAdmin(), c.Traces.Validate())...)
 }
 
 // RunWorker runs a worker until ctx ends, then drains it: fetching stops at
@@ -138,9 +159,12 @@ type worker struct {
 	config  WorkerConfig
 	log     *zap.Logger
 	metrics *prometheus.Registry
+	traces  *telemetry.Traces
+	nats    atomic.Pointer[queue.Conn] // conn, for the metrics, which are served before it is made
 
 	conn       *queue.Conn
-	files      *registry.Files
+	files      destinations
+	asker      pipeline.Asker // nil: the files hold all that there is
 	board      *fleet.Board
 	waker      *held.Waker
 	keeper     *held.Keeper
@@ -169,24 +193,24 @@ func (w *worker) stopAll() {
 
 func (w *worker) start(ctx context.Context) error {
 	c := w.config
-	metrics := telemetry.New(w.metrics, c.Version)
+	metrics := w.instruments()
+	if err := w.startTraces(); err != nil {
+		return err
+	}
 	if err := errors.Join(w.listen(), w.profiles()); err != nil {
 		return err
 	}
-	var err error
-	w.files, err = registry.OpenFiles(registry.FilesParams{
-		Path: c.Destinations, Logger: w.log,
-		OnChange: func(now *destination.Set, ids []destination.ID) { w.board.Changed(now, ids...) },
-	})
-	if err != nil {
+	if err := w.openFiles(); err != nil {
 		return err
 	}
 
+	var err error
 	nats := c.NATS
 	nats.Name, nats.Wait, nats.Logger = "hogcast worker "+c.Name, true, w.log
 	if w.conn, err = queue.Connect(ctx, nats); err != nil {
 		return err
 	}
+	w.nats.Store(w.conn)
 	w.onStop("nats", w.conn.Close)
 	if err := w.awaitSetUp(ctx); err != nil {
 		return err
@@ -195,11 +219,20 @@ func (w *worker) start(ctx context.Context) error {
 	w.board = fleet.New(fleet.Params{
 		Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log,
 		Blocked: func(match func(*destination.Destination) bool) { w.dispatcher.Release(match) },
+		Moved:   func(from, to health.State) { metrics.StateChanges.WithLabelValues(string(from), string(to)).Inc() },
 	})
+	if err := w.openBucket(ctx); err != nil {
+		return err
+	}
+	w.background("destinations", w.files.Run)
+	if err := w.awaitDestinations(ctx); err != nil {
+		return err
+	}
 
 	w.sender, err = posthog.NewSender(posthog.Config{
 		RequestTimeout: c.RequestTimeout, EgressAllow: c.EgressAllow,
-		UserAgent: "hogcast/" + c.Version, OnAttempt: attempts(metrics, w.log),
+		EgressProxy: c.EgressProxy, EgressProxyResolves: c.EgressProxyResolves,
+		UserAgent: "hogcast/" + c.Version, OnAttempt: newAttempts(metrics, w.traces, w.log).made,
 	})
 	if err != nil {
 		return err
@@ -214,13 +247,16 @@ func (w *worker) start(ctx context.Context) error {
 func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 	c := w.config
 	window := queue.NewWindow(c.Window)
+	if c.LimitMemory {
+		limitMemory(c.Window, w.files.Current().Len())
+	}
 	deliveryConfig := delivery.DefaultConfig()
 	deliveryConfig.RequestTimeout = c.RequestTimeout
 	deliveryConfig.Observe, deliveryConfig.Workers = w.board.Observe, w.board.Workers
 	deliveryConfig.Blocked = func(to *destination.Destination) bool { return w.board.Standing(to).Gate == fleet.Park }
 	deliveryConfig.Pressed = window.Pressed
 	var err error
-	if w.dispatcher, err = delivery.New(deliveryConfig, w.sender); err != nil {
+	if w.dispatcher, err = delivery.New(deliveryConfig, w.withTraces(w.sender)); err != nil {
 		return err
 	}
 	w.consumer, err = queue.NewConsumer(queue.ConsumerConfig{
@@ -237,7 +273,7 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 			zap.String("destination", d.Destination), zap.String("reason", d.Reason), zap.Uint64("sequence", d.Sequence))
 	})
 	w.handler = pipeline.New(pipeline.Params{
-		Registry: w.files, Health: w.board, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics,
+		Registry: w.files, Asker: w.asker, Health: w.board, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics, Traces: w.traces,
 		Parker: held.NewParker(w.conn, w.waker, quota), Letters: letters,
 		Worker: c.Name, MainLaneMax: c.MainLaneMax, Logger: w.log,
 	})
@@ -246,12 +282,10 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 		Registry: w.files, Board: w.board, Deliverer: w.handler.HeldBranches(w.conn), Waker: w.waker, Quota: quota,
 		HoldMax: c.HoldMax, Logger: w.log,
 	})
-	w.gauges()
-	if err := w.files.Listed(ctx); err != nil {
-		return err
-	}
+	w.gauges(window)
+	figures := newSurvey(w)
 	w.background("board", w.board.Run)
-	w.background("destinations", w.files.Run)
+	w.background("figures", figures.run)
 	known, cancel := context.WithTimeout(ctx, boardWait)
 	defer cancel()
 	w.board.CaughtUp(known)
@@ -326,34 +360,4 @@ func (w *worker) drain(held <-chan struct{}) {
 	s := w.consumer.Stats()
 	w.log.Info("stopped", zap.Int64("acked", s.Acked), zap.Int64("handed_back", s.HandedBack),
 		zap.Int("unfinished", handedBack), zap.Duration("after", time.Since(began)))
-}
-
-func (w *worker) gauges() {
-	gauge := func(name, help string, read func() float64) { telemetry.Gauge(w.metrics, name, help, read) }
-	gauge("hogcast_records_in_hand", "Records that this worker has been handed and has not settled.",
-		func() float64 { return float64(w.consumer.Stats().InHand) })
-	gauge("hogcast_lanes", "Destinations that events wait for or are being sent to.",
-		func() float64 { return float64(w.dispatcher.Stats().Lanes) })
-	gauge("hogcast_requests_in_flight", "Requests to destinations under way.",
-		func() float64 { return float64(w.dispatcher.Stats().Requests) })
-	for _, state := range health.States()[1:] {
-		telemetry.LabelledGauge(w.metrics, "hogcast_destination_states", "Destinations that are not healthy, by state, as the fleet shares it.",
-			"state", string(state), func() float64 { return float64(w.board.Count()[state]) })
-	}
-	gauge("hogcast_poison_guards", "Poison guards that are on: destinations and causes whose records are held instead of dead-lettered.",
-		func() float64 { return float64(w.board.Guards()) })
-	gauge("hogcast_stuck", "1 while branches can be stored neither as held work nor as dead letters, and nothing is fetched.",
-		func() float64 {
-			if w.handler.Stuck() {
-				return 1
-			}
-			return 0
-		})
-	gauge("hogcast_workers", "Workers alive.", func() float64 { return float64(w.board.Workers()) })
-	gauge("hogcast_held_turns", "Held subjects that this worker is probing or draining.",
-		func() float64 { return float64(w.keeper.Active()) })
-	gauge("hogcast_destinations", "Destinations in force.",
-		func() float64 { return float64(w.files.Current().Len()) })
-	gauge("hogcast_records_abandoned", "Records whose lease ran out in hand since the start; they came again elsewhere.",
-		func() float64 { return float64(w.consumer.Stats().Abandoned) })
 }

@@ -65,7 +65,8 @@ func (w *world) run(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- app.RunWorker(ctx, w.config) }()
+	config := w.config // the next may have another
+	go func() { ended <- app.RunWorker(ctx, config) }()
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {

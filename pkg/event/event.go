@@ -34,6 +34,9 @@ type Event struct {
 	Personless bool
 	// Properties is a JSON object, valid UTF-8, without PersonProfile.
 	Properties []byte
+	// Traceparent names the span of the record that it is made of, where that is
+	// sampled, else "". It is never sent.
+	Traceparent string
 }
 
 // AppendJSON appends the event as one JSON object: the legacy wire form, and

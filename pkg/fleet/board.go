@@ -28,7 +28,10 @@ type Params struct {
 	// Blocked, if set, is told of destinations that are not to be sent to any
 	// more. It must not call the board.
 	Blocked func(match func(*destination.Destination) bool)
-	Logger  *zap.Logger
+	// Moved, if set, is told of each change of a destination's state that this
+	// worker has decided. It must not call the board.
+	Moved  func(from, to health.State)
+	Logger *zap.Logger
 }
 
 // Board holds the states of destinations and hosts that are not healthy.
@@ -43,6 +46,7 @@ type Board struct {
 
 	blocked  atomic.Int64 // entries that are blocked; none: no lock is taken
 	workers  atomic.Int64
+	first    atomic.Bool      // of the workers, by its name
 	current  *destination.Set // as Changed has told; nil: not known
 	ours     atomic.Int64     // when no destination could be reached last, in ns
 	dirty    dirtySet
@@ -194,8 +198,25 @@ func (b *Board) Count() map[health.State]int {
 	return n
 }
 
+// Each calls use with each destination that is not healthy. use must not call
+// the board.
+func (b *Board) Each(use func(destination.ID, health.Status)) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, e := range b.entries {
+		if e.ofDestination() && e.status.State != health.Healthy {
+			use(e.id, e.status)
+		}
+	}
+}
+
 // Workers is how many workers live, at least 1.
 func (b *Board) Workers() int { return int(max(b.workers.Load(), 1)) }
+
+// Speaks reports whether this worker is the one, of those that live, that tells
+// of what they all see alike; for a moment after one has gone it may be none, or
+// two.
+func (b *Board) Speaks() bool { return b.first.Load() }
 
 // Key names a destination, or a host where Host is set, in Claim and Probed.
 type Key struct {

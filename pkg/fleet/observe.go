@@ -142,6 +142,7 @@ func (b *Board) clear(key string, e *entry) {
 		b.log.Info("destination is healthy again", zap.String("tenant", e.id.Tenant), zap.String("destination", e.id.Name),
 			zap.Duration("after", time.Since(e.status.Since)))
 	}
+	b.moved(e, health.Healthy)
 	b.adopt(e, health.Status{State: health.Healthy})
 	b.dirty.add(key, !e.turn)
 }
@@ -149,8 +150,16 @@ func (b *Board) clear(key string, e *entry) {
 // set puts a status in force and has it shared.
 func (b *Board) set(key string, e *entry, s health.Status) {
 	s.Worker = b.params.Worker
+	b.moved(e, s.State)
 	b.adopt(e, s)
 	b.dirty.add(key, false)
+}
+
+// moved tells of a change of state that was decided here.
+func (b *Board) moved(e *entry, to health.State) {
+	if b.params.Moved != nil && e.ofDestination() && e.status.State != to {
+		b.params.Moved(e.status.State, to)
+	}
 }
 
 // adopt puts a status in force here.

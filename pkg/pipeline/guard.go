@@ -84,7 +84,7 @@ func (h *Handler) reject(j *job, l deadletter.Letter) {
 	e := l.Envelope
 	e.Reason, e.Detail = string(outcome.Guarded), f.Cause
 	b := held.Branch{To: destination.ID{Tenant: l.Tenant, Name: queue.NoToken}, From: j.source, Envelope: e}
-	h.hold(b, h.live(j.message), func(end outcome.End, err error) { j.stored(b.To.Name, end, err) })
+	h.hold(b, h.live(j.message), func(end outcome.End, err error) { j.stored(b.To.Name, end, e.Reason, err) })
 }
 
 // causeOf is what unroutable records have in common.

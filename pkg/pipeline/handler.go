@@ -57,16 +57,18 @@ type Guard interface {
 	GuardTried(cause string, passed bool)
 }
 
-// Params of a handler; all but Logger are required.
+// Params of a handler; all but Asker, Logger and Traces are required.
 type Params struct {
 	Registry  Registry
+	Asker     Asker // nil: the registry knows all that there is
 	Health    Health
 	Deliverer Deliverer
 	Parker    Parker
 	Letters   LetterWriter
 	Settler   Settler
 	Metrics   *telemetry.Metrics
-	Worker    string // this worker's id, for envelopes
+	Traces    *telemetry.Traces // nil: off
+	Worker    string            // this worker's id, for envelopes
 	// MainLaneMax is how long a record may stay here before it is held.
 	MainLaneMax time.Duration
 	Logger      *zap.Logger
@@ -78,6 +80,7 @@ type Handler struct {
 	keep     keeper
 	compiled compiledRules
 	guard    guards
+	asking   asking
 	alone    quarantine
 	done     doneBranches
 }
@@ -89,6 +92,7 @@ func New(p Params) *Handler {
 	}
 	h := &Handler{Params: p}
 	h.keep.init(p)
+	h.asking.init()
 	h.alone.init(h)
 	return h
 }
@@ -119,9 +123,18 @@ func (h *Handler) handle(j *job) {
 	}
 	j.recordID = r.ID
 	h.count(r)
+	if !h.known(r.Tenant) {
+		h.ask(j, r)
+		return
+	}
+	h.route(j, r)
+}
+
+// route sends a record's branches on their ways.
+func (h *Handler) route(j *job, r *record.Record) {
 	destinations := h.Registry.Current().Of(r.Tenant)
 	if len(destinations) == 0 {
-		h.reject(j, j.letter(outcome.NoDestination, m.Data))
+		h.reject(j, h.homeless(j, r))
 		return
 	}
 	h.guard.passed(r.Tenant, "")
@@ -130,11 +143,14 @@ func (h *Handler) handle(j *job) {
 	for _, d := range decisions {
 		switch {
 		case h.done.has(j, d.Destination.Name):
+			h.Metrics.Ledger.Repeat()
 			j.finish(branchDone)
 		case !d.Deliver():
 			h.leaveOut(j, d)
 		case d.Destination.Paused:
 			h.park(j, d.Destination, fleet.Admission{Reason: outcome.OwnerPaused}, delivery.Result{})
+		case d.Destination.SecretUnreadable:
+			h.park(j, d.Destination, fleet.Admission{Reason: outcome.SecretUnreadable}, delivery.Result{})
 		default:
 			h.admit(j, r, d.Destination)
 		}
@@ -161,7 +177,7 @@ func (h *Handler) deliver(j *job, r *record.Record, to *destination.Destination)
 		To: to, Deadline: j.received.Add(h.MainLaneMax),
 		Done: func(result delivery.Result) { h.delivered(j, to, result) },
 	}
-	h.load(item, cargo{record: r, bytes: len(j.message.Data)})
+	h.load(item, cargo{record: r, bytes: len(j.message.Data), span: j.span})
 	h.Deliverer.Submit(item)
 }
 
@@ -170,6 +186,7 @@ type cargo struct {
 	record  *record.Record
 	bytes   int      // of the record
 	applied []string // privacy rules that it was stored under
+	span    *telemetry.Span
 }
 
 // load gives the item what the record becomes for its destination: made when it
@@ -191,6 +208,7 @@ func (h *Handler) load(item *delivery.Item, c cargo) {
 			counted = true
 			h.countNotes(notes)
 		}
+		e.Traceparent = c.span.Traceparent()
 		if large {
 			made, under = e, rules
 		}
@@ -206,7 +224,8 @@ func (h *Handler) load(item *delivery.Item, c cargo) {
 func (h *Handler) delivered(j *job, to *destination.Destination, result delivery.Result) {
 	switch result.End {
 	case delivery.Delivered:
-		h.Metrics.Outcomes.WithLabelValues(string(outcome.Delivered)).Inc()
+		h.Metrics.Ended(to.Tenant, to.Name, outcome.Delivered)
+		j.span.Branch(to.Name, string(outcome.Delivered), "")
 		telemetry.Seconds(h.Metrics.Delay, j.message.Time)
 		h.guard.passed(to.Tenant, to.Name)
 		h.done.add(j, to.Name)
@@ -226,10 +245,11 @@ func (h *Handler) delivered(j *job, to *destination.Destination, result delivery
 
 // leaveOut ends a branch that a rule keeps from being delivered.
 func (h *Handler) leaveOut(j *job, d routing.Decision) {
-	h.Metrics.Outcomes.WithLabelValues(string(d.End)).Inc()
+	h.Metrics.Ended(d.Destination.Tenant, d.Destination.Name, d.End)
 	if d.End == outcome.Filtered {
 		h.Metrics.Filtered.WithLabelValues(string(d.Filter)).Inc()
 	}
+	j.span.Branch(d.Destination.Name, string(d.End), string(d.Filter))
 	h.done.add(j, d.Destination.Name) // a redelivery must not count it again
 	j.finish(branchDone)
 }

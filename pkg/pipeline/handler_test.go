@@ -130,7 +130,7 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 	handler := pipeline.New(pipeline.Params{
 		Health: w.board, Parker: held.NewParker(conn, waker, nil),
 		Registry: registry{destination.NewSet(destinations)}, Deliverer: dispatcher, Settler: consumer, Worker: "w1",
-		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, "test"),
+		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, telemetry.Params{Version: "test"}),
 		MainLaneMax: 300 * time.Millisecond,
 	})
 	w.handler = handler

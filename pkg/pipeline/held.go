@@ -52,6 +52,7 @@ type branch struct {
 	time time.Time       // when its record was published
 	e    *envelope.Envelope
 	live func() bool // storing.live
+	span *telemetry.Span
 	// end settles it; taken: its fate is sealed, or it is held elsewhere.
 	end func(v queue.Verdict, taken bool)
 }
@@ -296,7 +297,8 @@ func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Ite
 	}
 	r.Dropped = append(r.Dropped, b.e.Dropped...)
 	item.To, item.Done = to, done
-	k.load(item, cargo{record: r, bytes: len(raw), applied: b.e.Rules})
+	span := k.trace(b, len(raw))
+	k.load(item, cargo{record: r, bytes: len(raw), applied: b.e.Rules, span: span})
 	k.Deliverer.Submit(item)
 }
 
@@ -335,7 +337,8 @@ func (k *Keeper) letter(b *branch, reason outcome.DeadReason) {
 
 // ended counts how a held branch ended.
 func (k *Keeper) ended(b *branch, end outcome.End) {
-	k.Metrics.HeldEnds.WithLabelValues(string(end)).Inc()
+	k.Metrics.HeldEnded(b.to.Tenant, b.to.Name, end)
+	b.span.Branch(b.to.Name, string(end), "")
 	if end == outcome.Delivered && !b.time.IsZero() {
 		telemetry.Seconds(k.Metrics.Delay, b.time)
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -23,7 +24,9 @@ type LetterWriter interface {
 
 // bury stores a letter and then ends the branch.
 func (h *Handler) bury(j *job, l deadletter.Letter) {
-	h.keep.until(h.writing(l, h.live(j.message), func(err error) { j.stored(l.Destination, outcome.DeadLettered, err) }))
+	h.keep.until(h.writing(l, h.live(j.message), func(err error) {
+		j.stored(l.Destination, outcome.DeadLettered, string(l.Reason), err)
+	}))
 }
 
 // writing is the storing of a letter.
@@ -61,7 +64,7 @@ func (j *job) envelope() envelope.Envelope {
 	m := j.message
 	return envelope.Envelope{
 		Source: j.source, MsgID: m.MsgID(), RecordID: j.recordID,
-		Mapping: mapping.Version, Worker: j.handler.Worker, Traceparent: first(m.Header[envelope.HeaderTraceparent]),
+		Mapping: mapping.Version, Worker: j.handler.Worker, Traceparent: cmp.Or(j.span.Traceparent(), traceparentOf(m.Header)),
 	}
 }
 

@@ -37,7 +37,7 @@ func (h *Handler) park(j *job, to *destination.Destination, why fleet.Admission,
 	}
 	j.store(&e, rules)
 	b := held.Branch{To: to.ID, Host: why.Host, From: j.source, Envelope: e}
-	h.hold(b, h.live(j.message), func(end outcome.End, err error) { j.stored(to.Name, end, err) })
+	h.hold(b, h.live(j.message), func(end outcome.End, err error) { j.stored(to.Name, end, e.Reason, err) })
 }
 
 // blameless takes back that a branch failed while its neighbours succeeded: the
@@ -105,7 +105,7 @@ func (h *Handler) probe(j *job, r *record.Record, to *destination.Destination, a
 				h.probed(j, to, a, result)
 			},
 		}
-		h.load(item, cargo{record: r, bytes: len(j.message.Data)})
+		h.load(item, cargo{record: r, bytes: len(j.message.Data), span: j.span})
 		h.Deliverer.Submit(item)
 	})
 }

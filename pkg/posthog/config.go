@@ -1,6 +1,7 @@
 package posthog
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -45,8 +46,9 @@ type Config struct {
 	// Retry-After dates; default time.Now.
 	Now func() time.Time
 	// OnAttempt, if set, is told of each HTTP request once it is over, before
-	// Send returns. It must not block, and is called from many goroutines.
-	OnAttempt func(Attempt)
+	// Send returns, with Send's context. It must not block, and is called from
+	// many goroutines.
+	OnAttempt func(context.Context, Attempt)
 	// UserAgent names us to PostHog as name/version, which on v1 also becomes
 	// the events' $lib and $lib_version; default hogcast/dev.
 	UserAgent string
@@ -63,7 +65,10 @@ type Attempt struct {
 	Status      int // 0: no answer
 	// Cause is of the request as a whole; on v1 an OK leaves single events
 	// that were dropped or are to be sent again.
-	Cause    outcome.Cause
+	Cause outcome.Cause
+	// Error is why there was no answer, in Go's words; "" where there was one,
+	// since a stranger's words may quote the request.
+	Error    string
 	Duration time.Duration
 }
 

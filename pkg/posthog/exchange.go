@@ -208,10 +208,14 @@ func (x *exchange) post(req *http.Request, wire *buffer, e encoding) answer {
 	start, wireBytes := time.Now(), len(wire.b)
 	a := x.do(req, wire)
 	if tell := x.s.cfg.OnAttempt; tell != nil {
-		tell(Attempt{
+		problem := ""
+		if a.status == 0 {
+			problem = a.verdict.Detail
+		}
+		tell(x.ctx, Attempt{
 			Destination: x.dest.ID, Path: string(x.path), Encoding: string(e), Events: len(x.events),
 			RawBytes: x.rawBytes, WireBytes: wireBytes, Status: a.status, Cause: a.verdict.Cause,
-			Duration: time.Since(start),
+			Error: problem, Duration: time.Since(start),
 		})
 	}
 	return a

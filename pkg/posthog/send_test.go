@@ -225,7 +225,7 @@ func TestEachAttemptIsTold(t *testing.T) {
 	var mu sync.Mutex
 	var got []Attempt
 	s := newSender(t, func(c *Config) {
-		c.OnAttempt = func(a Attempt) {
+		c.OnAttempt = func(_ context.Context, a Attempt) {
 			mu.Lock()
 			defer mu.Unlock()
 			if a.RawBytes <= 0 || a.WireBytes <= 0 || a.Duration <= 0 {

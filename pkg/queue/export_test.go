@@ -21,9 +21,6 @@ func (w *Window) TakeAll() bool {
 	return true
 }
 
-// Size is the window's.
-func (w *Window) Size() int64 { return w.size }
-
 // Footprint is what a message of n bytes takes of a window.
 func Footprint(n int) int64 { return footprint(n) }
 

@@ -14,6 +14,7 @@ type Window struct {
 	size    int64
 	outer   *Window // of a part: what it takes, it takes of the whole
 	waiting atomic.Int32
+	taken   atomic.Int64
 }
 
 // DefaultWindow is the default size in bytes.
@@ -59,13 +60,13 @@ func (w *Window) reserve(ctx context.Context, n int64) error {
 			return err
 		}
 	}
-	if w.outer == nil {
-		return nil
+	if w.outer != nil {
+		if err := w.outer.reserve(ctx, n); err != nil {
+			w.bytes.Release(n)
+			return err
+		}
 	}
-	if err := w.outer.reserve(ctx, n); err != nil {
-		w.bytes.Release(n)
-		return err
-	}
+	w.taken.Add(n)
 	return nil
 }
 
@@ -73,8 +74,15 @@ func (w *Window) release(n int64) {
 	if n <= 0 {
 		return
 	}
+	w.taken.Add(-n)
 	w.bytes.Release(n)
 	if w.outer != nil {
 		w.outer.release(n)
 	}
 }
+
+// Taken is how many bytes are taken, of Size.
+func (w *Window) Taken() int64 { return w.taken.Load() }
+
+// Size is how many bytes may be taken.
+func (w *Window) Size() int64 { return w.size }
