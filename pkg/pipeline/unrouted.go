@@ -30,6 +30,10 @@ func (k *Keeper) Reroute(ctx context.Context, d *queue.Delivery, done func(bool)
 		b.end(queue.Again(poisonPause), true)
 		return
 	}
+	if !k.known(tenant) && k.Asker.Ask(ctx, tenant) != nil {
+		b.end(queue.Again(backSoon), false)
+		return
+	}
 	raw, r, reason, err := k.readable(b, tenant)
 	if on {
 		k.Health.GuardTried(cause, err == nil)
