@@ -23,7 +23,7 @@ func (w *worker) startTraces() error {
 	w.counter("hogcast_trace_spans_lost_total", "Spans that the OTLP receiver has not taken.",
 		func() float64 { _, lost := w.traces.Exported(); return float64(lost) })
 	w.onStop("traces", func() {
-		const limit = 5 * time.Second
+		const limit = 2 * time.Second
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		w.traces.Close(ctx)

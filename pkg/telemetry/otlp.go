@@ -25,6 +25,9 @@ type client struct {
 	url     string
 	headers http.Header
 	http    *http.Client
+	// abort ends all uploads, those to come too.
+	base  context.Context //nolint:containedctx // the life of the exporter, not of a call
+	abort context.CancelFunc
 }
 
 const (
@@ -45,7 +48,8 @@ func newClient(c TraceConfig) (*client, error) {
 	}
 	headers.Set("Content-Type", "application/x-protobuf")
 	headers.Set("User-Agent", "hogcast/"+c.Version)
-	return &client{url: to, headers: headers, http: &http.Client{
+	base, abort := context.WithCancel(context.Background())
+	return &client{url: to, headers: headers, base: base, abort: abort, http: &http.Client{
 		Timeout:       requestLimit,
 		Transport:     &http.Transport{MaxIdleConns: 2, IdleConnTimeout: time.Minute, Proxy: http.ProxyFromEnvironment},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -87,6 +91,7 @@ func (c *client) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpan
 	}
 	ctx, cancel := context.WithTimeout(ctx, uploadLimit)
 	defer cancel()
+	defer context.AfterFunc(c.base, cancel)()
 	return backoff.Retry(func() error { return c.post(ctx, body) }, backoff.WithContext(uploadBackoff(), ctx))
 }
 

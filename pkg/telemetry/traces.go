@@ -69,6 +69,7 @@ type Traces struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 	exported *exporter
+	client   *client
 }
 
 // NewTraces starts exporting; nil where there is no endpoint.
@@ -95,7 +96,7 @@ func NewTraces(c TraceConfig) (*Traces, error) {
 		// 2,048 spans wait at most; what is beyond them is dropped.
 		sdktrace.WithBatcher(exported, sdktrace.WithBatchTimeout(2*time.Second)),
 	)
-	return &Traces{provider: provider, tracer: provider.Tracer("github.com/hogcast/hogcast"), exported: exported}, nil
+	return &Traces{provider: provider, tracer: provider.Tracer("github.com/hogcast/hogcast"), exported: exported, client: client}, nil
 }
 
 // Close exports what waits, for at most as long as ctx, and ends.
@@ -103,9 +104,12 @@ func (t *Traces) Close(ctx context.Context) {
 	if t == nil {
 		return
 	}
-	if err := t.provider.Shutdown(ctx); err != nil && t.exported.onError != nil {
+	// Once uploads are given up nothing waits: the goroutine ends, ctx or not.
+	defer context.AfterFunc(ctx, t.client.abort)()
+	if err := t.provider.Shutdown(context.WithoutCancel(ctx)); err != nil && t.exported.onError != nil {
 		t.exported.onError(err)
 	}
+	t.client.abort()
 }
 
 // linked samples what is linked to something that is sampled: a request belongs
