@@ -29,6 +29,10 @@ const (
 	DeadDropped        Action = "dead_dropped"
 	Purged             Action = "purged"
 	GuardReleased      Action = "guard_released"
+	DestinationWoken   Action = "destination_woken" // probed by hand, its settings unchanged
+	HeldDiscarded      Action = "held_discarded"
+	HeldMoved          Action = "held_moved"
+	SecretsRevealed    Action = "secrets_revealed"
 )
 
 // Actions lists every Action.
@@ -36,6 +40,7 @@ func Actions() []Action {
 	return []Action{
 		DestinationCreated, DestinationUpdated, DestinationDeleted, SecretsRotated, ReplayStarted,
 		ReplayPaused, ReplayResumed, ReplayCancelled, DeadDropped, Purged, GuardReleased,
+		DestinationWoken, HeldDiscarded, HeldMoved, SecretsRevealed,
 	}
 }
 
