@@ -98,7 +98,8 @@ func (r *Ring) Open(sealed string, place ...string) (string, error) {
 		return "", fmt.Errorf("%w: too long", ErrBroken)
 	}
 	raw, err := encoding.DecodeString(body)
-	if err != nil || len(raw) < saltBytes+nonceBytes {
+	// The decoder passes over ends of lines.
+	if err != nil || len(raw) < saltBytes+nonceBytes || strings.ContainsAny(body, "\r\n") {
 		return "", fmt.Errorf("%w: not base64url of salt, nonce and ciphertext", ErrBroken)
 	}
 	gcm, err := aead(master.key, raw[:saltBytes])
