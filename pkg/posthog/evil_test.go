@@ -191,6 +191,8 @@ func evilEndpoints() []evil {
 		{name: "local NAT64 in its own length", endpoint: "https://[64:ff9b:1:7f00:0:100::]:PORT", allow: networks("64:ff9b:1::/48")},
 		{name: "local NAT64 in an unclear length", endpoint: "https://[64:ff9b:1::808:808]", allow: networks("64:ff9b:1::/50")},
 		{name: "plain http to a public address by NAT64", endpoint: "http://[64:ff9b::8.8.8.8]", allow: networks("64:ff9b::/96")},
+		{name: "Teredo's private client", endpoint: "https://[2001:0:808:808::80ff:fffe]:PORT", allow: networks("2001::/32")},
+		{name: "Teredo's private server", endpoint: "https://[2001:0:7f00:1::f7f7:f7f7]:PORT", allow: networks("2001::/32")},
 		{name: "6to4 of a private address", endpoint: "https://[2002:a00:1::1]", allow: networks("2002::/16")},
 		// Pins.
 		{name: "the other region", endpoint: "https://eu.i.posthog.com:PORT", region: us, allow: loopback()},

@@ -80,6 +80,81 @@ func TestAllowedNetworksMayBeDialled(t *testing.T) {
 	}
 }
 
+// An address that stands for one of IPv4 is admitted where both are.
+func TestTunnelsAreAdmittedByBothTheirAddresses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		address, allow string
+		https, http    bool
+	}{
+		{"64:ff9b::8.8.8.8", "64:ff9b::/96", true, false},
+		{"64:ff9b::8.8.8.8", "64:ff9b::/96,8.8.8.8/32", true, true},
+		{"64:ff9b::10.0.0.1", "64:ff9b::/96", false, false},
+		{"64:ff9b::10.0.0.1", "10.0.0.1/32", false, false},
+		{"64:ff9b::10.0.0.1", "64:ff9b::/96,10.0.0.1/32", true, true},
+		{"64:ff9b::10.0.0.2", "64:ff9b::/96,10.0.0.1/32", false, false},
+		{"64:ff9b::10.0.0.1", "64:ff9b::a00:1/128,10.0.0.0/8", true, true},
+		{"64:ff9b:1:808:8:800::", "64:ff9b:1::/48", true, false},
+		{"64:ff9b:1:a00:0:100::", "64:ff9b:1::/48", false, false},
+		{"64:ff9b:1:a00:0:100::", "64:ff9b:1::/48,10.0.0.0/8", true, true},
+		{"64:ff9b:1:ab08:8:808::", "64:ff9b:1:ab00::/56", true, false},
+		{"64:ff9b:1:1:8:808:800::", "64:ff9b:1:1::/64", true, false},
+		{"64:ff9b:1:1::8.8.8.8", "64:ff9b:1:1::/96", true, false},
+		{"64:ff9b:1:1::8.8.8.8", "64:ff9b:1:1::/80", false, false},
+		{"64:ff9b:1:1::8.8.8.8", "::/0", false, false},
+		{"2002:808:808::1", "2002::/16", true, false},
+		{"2001:0:808:808::f7f7:f7f7", "2001::/32", true, false},
+		{"2001:470:1f0b::5efe:808:808", "2001:470:1f0b::/48", true, false},
+		{"::8.8.8.8", "::/96", true, false},
+		{"fd00::a00:1", "fd00::/8", true, true}, // stands for itself
+		{"169.254.1.1", "169.254.0.0/16", true, true},
+		{"169.254.169.253", "169.254.0.0/16", true, true},
+		{"169.254.169.254", "169.254.0.0/16", false, false},
+		{"169.254.169.254", "169.254.169.254/31", false, false},
+		{"169.254.169.254", "169.254.169.254/32", true, true},
+		{"fd00:ec2::254", "fd00::/8,fd00:ec2::254/128", true, true},
+		{"168.63.129.16", "0.0.0.0/0", false, false},
+		{"168.63.129.17", "0.0.0.0/0", true, true},
+	} {
+		g := newGuard(networks(strings.Split(c.allow, ",")...))
+		ip := netip.MustParseAddr(c.address)
+		if got := g.checkHTTPS(ip) == nil; got != c.https {
+			t.Errorf("https to %s with %s: admitted %t", c.address, c.allow, got)
+		}
+		if got := g.checkHTTP(ip) == nil; got != c.http {
+			t.Errorf("http to %s with %s: admitted %t", c.address, c.allow, got)
+		}
+	}
+}
+
+// Who does what a refusal says gets through.
+func TestARefusalNamesAllThatWouldAllowIt(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{
+		"127.0.0.1", "::1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "2002:a00:1::1", "2001:0:7f00:1::1", "::127.0.0.1",
+		"169.254.169.254", "fd00:ec2::254", "2001:470::5efe:a00:1", "64:ff9b::a9fe:a9fe", "8.8.8.8", "2606:4700::1",
+	} {
+		ip := netip.MustParseAddr(address)
+		for name, judge := range map[string]func(*guard) error{
+			"https": func(g *guard) error { return g.checkHTTPS(ip) }, "http": func(g *guard) error { return g.checkHTTP(ip) },
+		} {
+			var allow []netip.Prefix
+			for range 2 { // a local NAT64 address is only read once it is allowed
+				err := judge(newGuard(allow))
+				if err == nil {
+					break
+				}
+				_, said, _ := strings.Cut(err.Error(), "--egress-allow ")
+				said, _, _ = strings.Cut(said, " ")
+				allow = append(allow, networks(strings.Split(said, ",")...)...)
+			}
+			if err := judge(newGuard(allow)); err != nil {
+				t.Errorf("%s to %s with %v: %v", name, address, allow, err)
+			}
+		}
+	}
+}
+
 func TestTheGuardRefusesWhatItCanNotRead(t *testing.T) {
 	t.Parallel()
 	g := newGuard([]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")})
