@@ -12,7 +12,7 @@ import (
 type readiness struct {
 	started  atomic.Bool
 	draining atomic.Bool
-	ready    func() bool // set before started
+	unready  func() string // set before started
 }
 
 // state says why the worker is not ready, or "".
@@ -22,10 +22,8 @@ func (h *readiness) state() string {
 		return "draining"
 	case !h.started.Load():
 		return "starting: waiting for NATS, or for `hogcast setup`"
-	case !h.ready():
-		return "NATS or its consumer does not answer"
 	}
-	return ""
+	return h.unready()
 }
 
 // listen serves /livez (the process alone), /readyz and /metrics from the very

@@ -37,7 +37,7 @@ type WorkerConfig struct {
 	// each tenant that has none of its own.
 	DefaultDestination bool
 	Secrets            Secrets // of the bucket
-	Listen       string // address of /livez, /readyz and /metrics; "" for none
+	Listen             string  // address of /livez, /readyz and /metrics; "" for none
 	// AdminListen is the address of Go's profiles; "" for none. Another than a
 	// loopback address is refused, unless AdminAllowRemote: a heap profile can
 	// hold records.
@@ -63,7 +63,7 @@ type WorkerConfig struct {
 	FiguresEvery time.Duration
 	// Traces says where traces go; no endpoint: nowhere. Version, Instance and
 	// OnError are the worker's own.
-	Traces  telemetry.TraceConfig
+	Traces telemetry.TraceConfig
 	// LimitMemory has Go's collector keep this process to what a worker means to
 	// take, unless GOMEMLIMIT says otherwise: for a process that is nothing else.
 	LimitMemory bool
@@ -261,6 +261,7 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 	}
 	w.consumer, err = queue.NewConsumer(queue.ConsumerConfig{
 		Conn: w.conn, Window: window, Hold: func() bool { return w.handler.Stuck() || w.board.Ours() }, Logger: w.log,
+		Name: w.board.Me(), Living: w.board.Living,
 	})
 	if err != nil {
 		return err
@@ -329,7 +330,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer stopHeld()
 	w.background("heartbeats", w.consumer.Heartbeats)
 	w.log.Info("consuming", zap.Int("destinations", w.files.Current().Len()), zap.String("version", w.config.Version))
-	w.readiness.ready = func() bool { return w.consumer.Ready() && !w.handler.Stuck() }
+	w.readiness.unready = w.unready
 	w.readiness.started.Store(true)
 	if w.config.Consuming != nil {
 		w.config.Consuming()
@@ -343,6 +344,14 @@ func (w *worker) run(ctx context.Context) error {
 	w.readiness.draining.Store(true)
 	w.drain(held)
 	return err
+}
+
+// unready says why nothing, or not everything, is being consumed; or "".
+func (w *worker) unready() string {
+	if w.handler.Stuck() {
+		return "nothing is fetched: branches can be stored neither as held work nor as dead letters"
+	}
+	return w.consumer.Unready()
 }
 
 // drain finishes what is in hand within the drain timeout. Interrupted work

@@ -46,9 +46,10 @@ type Board struct {
 
 	blocked  atomic.Int64 // entries that are blocked; none: no lock is taken
 	workers  atomic.Int64
-	first    atomic.Bool      // of the workers, by its name
-	current  *destination.Set // as Changed has told; nil: not known
-	ours     atomic.Int64     // when no destination could be reached last, in ns
+	living   atomic.Pointer[[]string] // their names, in their order
+	first    atomic.Bool              // of the workers, by its name
+	current  *destination.Set         // as Changed has told; nil: not known
+	ours     atomic.Int64             // when no destination could be reached last, in ns
 	dirty    dirtySet
 	shared   atomic.Pointer[queue.Bucket] // of states, once it was found
 	caughtUp chan struct{}

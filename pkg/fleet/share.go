@@ -314,11 +314,11 @@ func (b *Board) beat(ctx context.Context) error {
 		if err := bucket.Set(ctx, key, []byte(time.Now().UTC().Format(time.RFC3339))); err != nil {
 			return err
 		}
-		n, first := 0, key
-		err := bucket.Each(ctx, func(e queue.Entry) { n, first = n+1, min(first, e.Key) })
-		if err == nil {
-			b.workers.Store(int64(n))
-			b.first.Store(first == key)
+		var living []string
+		if err := bucket.Each(ctx, func(e queue.Entry) { living = append(living, e.Key) }); err == nil {
+			b.workers.Store(int64(len(living)))
+			b.counted(living)
+			b.first.Store(b.Living()[0] == key)
 		}
 		select {
 		case <-ctx.Done():

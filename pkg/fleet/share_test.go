@@ -220,6 +220,20 @@ func TestWorkersAreCountedWhileTheyLive(t *testing.T) {
 	within(t, promptly, "a new worker counts those that are left", func() bool { return last.Workers() == 2 })
 }
 
+func TestWorkersKnowWhoLives(t *testing.T) {
+	t.Parallel()
+	tn := newTown(t)
+	b, a := tn.worker(t, "b.1"), tn.worker(t, "a.1")
+	if b.Me() != "b_1" {
+		t.Errorf("it calls itself %q", b.Me())
+	}
+	within(t, promptly, "each names both, in their order", func() bool {
+		return slices.Equal(a.Living(), []string{"a_1", "b_1"}) && slices.Equal(b.Living(), a.Living())
+	})
+	b.stop()
+	within(t, promptly, "the one that is left names itself alone", func() bool { return slices.Equal(a.Living(), []string{"a_1"}) })
+}
+
 func TestTheKeysOfWorkersAreKeys(t *testing.T) {
 	t.Parallel()
 	tn := newTown(t)

@@ -33,7 +33,7 @@ type ConsumerConfig struct {
 	Living func() []string
 	// Hold, if set, is asked before each pull: while it says so, none is made.
 	Hold func() bool
-	// LookEvery is how often it is looked for streams that have come; default 10 s.
+	// LookEvery is how often it is looked for streams that have come; default 5 s.
 	LookEvery time.Duration
 	Logger    *zap.Logger
 }
@@ -65,7 +65,7 @@ func NewConsumer(config ConsumerConfig) (*Consumer, error) {
 		config.Fetchers = 2
 	}
 	if config.LookEvery == 0 {
-		config.LookEvery = 10 * time.Second
+		config.LookEvery = 5 * time.Second
 	}
 	if config.Logger == nil {
 		config.Logger = zap.NewNop()
@@ -143,7 +143,7 @@ type running struct {
 
 	handle  func(*Delivery)
 	end     context.CancelCauseFunc
-	first   bool // its streams must be as they should; one that comes later is waited for
+	first   bool // the streams are those that there were at the start
 	feeding sync.WaitGroup
 }
 
@@ -160,7 +160,7 @@ func (r *running) add(ctx context.Context, streams []string) {
 	r.lock.Lock()
 	for _, stream := range streams {
 		if r.feeds[stream] == nil {
-			f := &feed{Consumer: r.Consumer, stream: stream, lasting: !r.first, fetchers: max(1, r.config.Fetchers/len(streams))}
+			f := &feed{Consumer: r.Consumer, stream: stream, late: !r.first, fetchers: max(1, r.config.Fetchers/len(streams))}
 			r.feeds[stream] = f
 			added = append(added, f)
 		}
@@ -244,7 +244,7 @@ func (c *Consumer) Unready() string {
 		case feedAnswers:
 			answered = true
 		default:
-			if !f.lasting {
+			if !f.late {
 				return "stream " + f.stream + " has not been pulled from yet"
 			}
 		}

@@ -42,11 +42,11 @@ type feed struct {
 
 	stream   string
 	fetchers int
-	lasting  bool // what is not set up is waited for
+	late     bool // it has come while the others were consumed
 	ackWait  time.Duration
 	place    atomic.Int32 // of this worker in the stream's line
 	state    atomic.Int32
-	late     []*Delivery // came after the stop; guarded by Hand.mu
+	leftover []*Delivery // came after the stop; guarded by Hand.mu
 }
 
 // What the last pull of a feed came to.
@@ -72,17 +72,18 @@ func (f *feed) run(ctx context.Context, handle func(*Delivery)) error {
 	fetchers.Wait()
 	f.pulling.Add(-int32(f.fetchers)) //nolint:gosec // a handful
 	f.Hand.mu.Lock()
-	late := f.late
-	f.late = nil
+	leftover := f.leftover
+	f.leftover = nil
 	f.Hand.mu.Unlock()
-	for _, d := range late {
+	for _, d := range leftover {
 		f.Settle(d, HandBack())
 	}
 	return nil
 }
 
-// find looks the consumer up, again while there is no answer, and where the
-// feed is lasting while it is not set up; nil when ctx ends or the stream goes.
+// find looks the consumer up, again while there is no answer; a shard's, which
+// set-up may be about to make, while it is missing, too. nil when ctx ends or
+// the stream goes.
 func (f *feed) find(ctx context.Context) (jetstream.Consumer, error) {
 	pause := publishBackoff()
 	for {
@@ -96,7 +97,7 @@ func (f *feed) find(ctx context.Context) (jetstream.Consumer, error) {
 		if ctx.Err() != nil || errors.Is(err, ErrNotSetUp) && f.gone(ctx) {
 			return nil, nil //nolint:nilnil // nothing to consume, and no error
 		}
-		if errors.Is(err, ErrNotSetUp) && !f.lasting {
+		if errors.Is(err, ErrNotSetUp) && f.stream == StreamGenerations {
 			return nil, err
 		}
 		f.state.Store(feedFails)
@@ -223,7 +224,7 @@ func (f *feed) fetch(ctx context.Context, p pull) error {
 		case d == nil:
 		case ctx.Err() != nil:
 			f.Hand.mu.Lock()
-			f.late = append(f.late, d)
+			f.leftover = append(f.leftover, d)
 			f.Hand.mu.Unlock()
 		default:
 			p.handle(d)

@@ -366,15 +366,24 @@ func TestAWorkerWithoutTheStreamThatIsAlwaysThereEnds(t *testing.T) {
 	mentions(t, w.Run(t.Context(), func(*queue.Delivery) {}), "HOGCAST_GENERATIONS is missing", "hogcast setup")
 }
 
-func TestAShardWithoutItsConsumerEndsAWorkerThatStarts(t *testing.T) {
+func TestAShardWhoseConsumerIsStillToBeMadeIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	c, _ := ready(t, small(), sharded(2))
 	if err := c.JS.DeleteConsumer(t.Context(), queue.ShardStream(1), queue.ConsumerWorkers); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorker(t, c, queue.ConsumerConfig{})
-	mentions(t, w.Run(t.Context(), func(*queue.Delivery) {}), "consumer workers of HOGCAST_GENERATIONS_1 is missing", "hogcast setup")
-	mentions(t, queue.Check(t.Context(), c), "HOGCAST_GENERATIONS_1")
+	publish(t, c, "acme", "1", []byte("{}"))
+	publishTo(t, c, 2, inShard(1, 2), "1", []byte("{}"))
+	if err := queue.Check(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	w := work(t, c, queue.ConsumerConfig{})
+	w.Settle(receive(t, w.got, "a delivery from the other stream"), queue.Ack())
+	eventually(t, "told", func() bool { return strings.Contains(w.Unready(), "HOGCAST_GENERATIONS_1") })
+	setUp(t, c, sharded(2))
+	w.Settle(receive(t, w.got, "a delivery from the shard"), queue.Ack())
+	eventually(t, "ready", w.Ready)
+	w.stop(t)
 }
 
 func TestStreamsOfOthersAreNoShards(t *testing.T) {
