@@ -10,7 +10,7 @@ RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds \
-  image image-oci manifests deploy-check chart-check
+  image image-oci manifests deploy-check chart-check test-apiserver
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,11 @@ manifests: ## Write what is made of the chart: its README, kustomize, its copies
 deploy-check: ## Image, chart and manifests: built, rendered, strictly validated
 	$(GO) -C deployments/image test -short ./...
 	$(GO) -C deployments/validate test ./...
+
+# Its build needs most of an hour of two cores, once; then it takes a minute.
+test-apiserver: ## Install, upgrade and roll back the chart in a real API server, which it builds first
+	@mkdir -p dist/tools
+	HOGCAST_TOOLS=$(CURDIR)/dist/tools $(GO) -C deployments/apiserver test -count=1 -timeout 120m -v ./...
 
 VALUES ?=
 chart-check: ## Check the chart with values of yours: VALUES="a.yaml b.yaml"

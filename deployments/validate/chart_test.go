@@ -415,7 +415,7 @@ func TestDashboardsComeOutAsTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
-		got := out.find(t, "ConfigMap", "hogcast-"+name)
+		got := out.find(t, "ConfigMap", "hogcast-"+strings.TrimPrefix(name, "hogcast-"))
 		if text := got.str("data", filepath.Base(file)); strings.TrimSpace(text) != strings.TrimSpace(string(want)) || !json.Valid([]byte(text)) {
 			t.Errorf("%s is changed by the chart", name)
 		}

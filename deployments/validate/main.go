@@ -6,6 +6,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path"
+	"path/filepath"
 
 	"github.com/alecthomas/kong"
 )
@@ -22,6 +24,7 @@ func main() {
 type cli struct {
 	Write writeCommand `cmd:"" help:"Write what is made of others: the chart's dashboards and alerts, and the kustomize manifests."`
 	Check checkCommand `cmd:"" help:"Render the chart with values of yours and check every object strictly."`
+	CRDs  crdsCommand  `cmd:"" name:"crds" help:"Write the operators' own definitions into a folder."`
 }
 
 type writeCommand struct {
@@ -30,6 +33,14 @@ type writeCommand struct {
 
 // Run writes.
 func (c *writeCommand) Run() error {
+	// The manifests are made of the chart, and that of the copies.
+	copied := tree{files: map[string]string{}}
+	if err := copied.addCopies(c.Root); err != nil {
+		return err
+	}
+	if err := copied.write(c.Root); err != nil {
+		return err
+	}
 	made, err := generated(c.Root)
 	if err != nil {
 		return err
@@ -71,5 +82,28 @@ func (c *checkCommand) Run() error {
 		return fmt.Errorf("%d problems in %d objects", bad, len(out.objects))
 	}
 	fmt.Fprintf(os.Stderr, "%d objects, all well\n", len(out.objects))
+	return nil
+}
+
+type crdsCommand struct {
+	Out string `arg:"" type:"path" help:"Folder; made if it is not there."`
+}
+
+// Run writes.
+func (c *crdsCommand) Run() error {
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return err
+	}
+	for _, from := range crds {
+		for _, file := range from.files {
+			text, err := from.read(file)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(c.Out, path.Base(file)), text, 0o644); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
