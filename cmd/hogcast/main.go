@@ -37,6 +37,7 @@ type cli struct {
 	Dead    deadCommand    `cmd:"" help:"Dead letters: what was not delivered, and why."`
 	Replay  replayCommand  `cmd:"" help:"Try dead letters again."`
 	Health  healthCommand  `cmd:"" help:"Show the destinations that are not healthy, why, and what is held for them."`
+	Doctor  doctorCommand  `cmd:"" help:"Examine NATS, the streams and the fleet, and say what is wrong and what mends it."`
 	Guard   guardCommand   `cmd:"" help:"The poison guard, which keeps a bug from dead-lettering thousands."`
 	Map     mapCommand     `cmd:"" help:"Show the events that records become, offline."`
 	Dev     devCommand     `cmd:"" help:"Run NATS, a worker and a stand-in for PostHog in one process."`

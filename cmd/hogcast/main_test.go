@@ -54,7 +54,7 @@ func golden(t *testing.T, file, got string) {
 
 func TestHelpIsTheGoldenOne(t *testing.T) {
 	for _, command := range []string{
-		"", "map", "setup", "dev", "demo", "sandbox", "dead", "dead list", "dead show",
+		"", "map", "setup", "doctor", "dev", "demo", "sandbox", "dead", "dead list", "dead show",
 		"dead export", "dead drop", "replay", "replay start", "replay status", "replay pause", "replay resume", "replay cancel",
 	} {
 		args := strings.Fields(command + " --help")

@@ -13,14 +13,16 @@ import (
 type setupCommand struct {
 	NATS config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
 
-	Replicas     int           `default:"1" help:"Copies of every stream and bucket: 1, 3 or 5; 3 on a cluster."`
-	Shards       int           `placeholder:"P" help:"Streams that generation records are spread over, by a hash of the tenant: 1 to 64; default as many as there are, 1 at first. May be changed while everything runs."`
-	StorageBytes config.Size   `placeholder:"SIZE" help:"What all streams may store together, such as 100GiB; default what the account may, else no limit."`
-	TenantQuota  int64         `default:"10000000" help:"Records of one tenant that may wait; more are refused at the door."`
-	HeldQuota    int64         `default:"2000000" help:"Held branches of one destination."`
-	DeadQuota    int64         `default:"1000000" help:"Dead letters of one destination and reason."`
-	DeadMaxAge   time.Duration `default:"720h" help:"How long dead letters are kept."`
-	Timeout      time.Duration `default:"30s" help:"Time for all of it."`
+	Replicas      int           `default:"1" help:"Copies of every stream and bucket: 1, 3 or 5; 3 on a cluster."`
+	Shards        int           `placeholder:"P" help:"Streams that generation records are spread over, by a hash of the tenant: 1 to 64; default as many as there are, 1 at first. May be changed while everything runs."`
+	StorageBytes  config.Size   `placeholder:"SIZE" help:"What all streams may store together, such as 100GiB; default what the account may, else no limit."`
+	TenantQuota   int64         `default:"10000000" help:"Records of one tenant that may wait; more are refused at the door."`
+	HeldQuota     int64         `default:"2000000" help:"Held branches of one destination."`
+	DeadQuota     int64         `default:"1000000" help:"Dead letters of one destination and reason."`
+	DeadMaxAge    time.Duration `default:"720h" help:"How long dead letters are kept."`
+	AckWait       time.Duration `default:"60s" help:"How long a worker may have a record in hand without a sign of life; then another gets it."`
+	MaxAckPending int           `default:"50000" help:"Records that all workers together may have in hand; more than their windows take."`
+	Timeout       time.Duration `default:"30s" help:"Time for all of it."`
 
 	RemoveDrained bool `help:"Remove shards that an earlier run has closed, once they are empty."`
 }
@@ -77,14 +79,17 @@ func (c *setupCommand) params(sources *config.Sources) (queue.Params, error) {
 	if sources.Given("shards") && (c.Shards < 1 || c.Shards > queue.MaxShards) {
 		return p, config.Usagef("--shards: %d is not 1 to %d", c.Shards, queue.MaxShards)
 	}
-	for name, quota := range map[string]int64{"tenant-quota": c.TenantQuota, "held-quota": c.HeldQuota, "dead-quota": c.DeadQuota} {
+	if c.AckWait < 2*queue.Heartbeat {
+		return p, config.Usagef("--ack-wait: %s is less than two heartbeats, %s", c.AckWait, 2*queue.Heartbeat)
+	}
+	for name, quota := range map[string]int64{"max-ack-pending": int64(c.MaxAckPending), "tenant-quota": c.TenantQuota, "held-quota": c.HeldQuota, "dead-quota": c.DeadQuota} {
 		if quota < 1 {
 			return p, config.Usagef("--%s: %d is less than 1", name, quota)
 		}
 	}
 	p.Replicas, p.StorageBytes = c.Replicas, int64(c.StorageBytes)
 	p.TenantQuota, p.HeldQuota, p.DeadQuota = c.TenantQuota, c.HeldQuota, c.DeadQuota
-	p.DeadMaxAge = c.DeadMaxAge
+	p.DeadMaxAge, p.AckWait, p.MaxAckPending = c.DeadMaxAge, c.AckWait, c.MaxAckPending
 	p.Shards, p.RemoveDrained = c.Shards, c.RemoveDrained
 	return p, nil
 }

@@ -68,11 +68,14 @@ type Stats struct {
 	InHand                               int
 }
 
+// Heartbeat is how often a lease is renewed by default.
+const Heartbeat = 20 * time.Second
+
 // NewHand makes a hand over a window. A lease is renewed when heartbeat, or a
 // third of the lease, has passed; default 20 s.
 func NewHand(window *Window, heartbeat time.Duration, log *zap.Logger) *Hand {
 	if heartbeat == 0 {
-		heartbeat = 20 * time.Second
+		heartbeat = Heartbeat
 	}
 	if log == nil {
 		log = zap.NewNop()
