@@ -9,22 +9,18 @@ const (
 // findCards finds numbers of payment cards: 13 to 19 digits, bare or in groups
 // set apart by single spaces or dashes, with Luhn's check digit.
 func findCards(dst []span, text []byte, h hint) []span {
-	if h.digits < minCard {
+	if h.total < minCard {
 		return dst
 	}
 	var g groups
-	for i := 0; i < len(text); {
-		if !isDigit(text[i]) {
-			i++
+	done := 0
+	for _, group := range h.digits {
+		if group.from < done {
 			continue
 		}
-		if end := cardAt(&g, text, i); end > 0 {
-			dst = append(dst, span{from: i, to: end})
-			i = end
-			continue
-		}
-		for i < len(text) && isDigit(text[i]) {
-			i++
+		if end := cardAt(&g, text, group.from); end > 0 {
+			dst = append(dst, span{from: group.from, to: end})
+			done = end
 		}
 	}
 	return dst

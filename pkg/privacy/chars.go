@@ -20,15 +20,6 @@ func wordBefore(text []byte, i int) bool { return i > 0 && (isAlnum(text[i-1]) |
 
 func wordAfter(text []byte, i int) bool { return i < len(text) && (isAlnum(text[i]) || text[i] == '_') }
 
-func countDigits(text []byte) (n int) {
-	for _, c := range text {
-		if isDigit(c) {
-			n++
-		}
-	}
-	return n
-}
-
 // spaceAt is the length of the character at text[i] where it is a space (but no
 // line break), else 0.
 func spaceAt(text []byte, i int) int {

@@ -5,6 +5,22 @@ type digitGroup struct{ from, to int }
 
 func (g digitGroup) len() int { return g.to - g.from }
 
+// digitGroups appends every group of digits in a text, and counts their digits.
+func digitGroups(dst []digitGroup, text []byte) (groups []digitGroup, total int) {
+	for i := 0; i < len(text); i++ {
+		if !isDigit(text[i]) {
+			continue
+		}
+		from := i
+		for i < len(text) && isDigit(text[i]) {
+			i++
+		}
+		total += i - from
+		dst = append(dst, digitGroup{from, i})
+	}
+	return dst, total
+}
+
 // maxGroups is more than any number has.
 const maxGroups = 20
 

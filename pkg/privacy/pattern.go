@@ -16,9 +16,12 @@ type pattern struct {
 
 // hint is what is known of a text beside itself.
 type hint struct {
-	key    []byte // that it stands under, quoted; nil: none
-	inner  bool   // it is what escapes within a string mean
-	digits int    // how many are in it; 0 where no pattern asks
+	key   []byte // that it stands under, quoted; nil: none
+	inner bool   // it is what escapes within a string mean
+	// digits are the groups of digits in it, where a pattern asks for them;
+	// total is how many digits these are.
+	digits []digitGroup
+	total  int
 }
 
 func newPattern(p destination.Pattern) pattern {

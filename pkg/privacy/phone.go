@@ -13,25 +13,21 @@ const (
 // only behind a word such as phone, under such a key, or alone in its string:
 // otherwise each order number would be one.
 func findPhones(dst []span, text []byte, h hint) []span {
-	if h.digits < minPhone {
+	if h.total < minPhone {
 		return dst
 	}
 	if from, to := wholePhone(text, h); to > 0 {
 		return append(dst, span{from: from, to: to})
 	}
 	var g groups
-	for i := 0; i < len(text); {
-		if !isDigit(text[i]) {
-			i++
+	done := 0
+	for _, group := range h.digits {
+		if group.from < done {
 			continue
 		}
-		if from, end := phoneAt(&g, text, i, h); end > 0 {
+		if from, end := phoneAt(&g, text, group.from, h); end > 0 {
 			dst = append(dst, span{from: from, to: end})
-			i = end
-			continue
-		}
-		for i < len(text) && isDigit(text[i]) {
-			i++
+			done = end
 		}
 	}
 	return dst
@@ -283,7 +279,7 @@ func wholePhone(text []byte, h hint) (from, to int) {
 		to--
 	}
 	digits := text[from:to]
-	if h.inner || len(digits) < minPhone || len(digits) > maxPhone || countDigits(digits) != len(digits) {
+	if h.inner || len(digits) < minPhone || len(digits) > maxPhone || h.digits[0].len() != len(digits) {
 		return 0, 0
 	}
 	if phoneKey(h.key) {

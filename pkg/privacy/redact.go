@@ -14,7 +14,8 @@ type redactor struct {
 	patterns []pattern
 	names    map[string]bool // the patterns', for their markers
 	chosen   map[string]bool // metadata keys that the owner has named himself
-	digits   bool            // a pattern looks for digits
+	// wantsDigits: a pattern looks for groups of digits.
+	wantsDigits bool
 }
 
 // newRedactor compiles the patterns. One that doesn't compile, which validation
@@ -27,7 +28,7 @@ func newRedactor(patterns []destination.Pattern, chosen []string) *redactor {
 	for _, p := range patterns {
 		r.names[p.Name] = true
 		r.patterns = append(r.patterns, newPattern(p))
-		r.digits = r.digits || p.Expr == "" && p.Name != destination.PatternEmail
+		r.wantsDigits = r.wantsDigits || p.Name == destination.PatternPhone || p.Name == destination.PatternCard
 	}
 	return r
 }

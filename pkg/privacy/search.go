@@ -29,6 +29,7 @@ type search struct {
 	levels [maxLevels][]byte
 	hits   []span
 	found  []span
+	digits []digitGroup
 }
 
 // token edits a string or a number; nil where nothing matches.
@@ -114,8 +115,9 @@ func (s *search) find(raw []byte, h hint) []span {
 // matches within it is left, what matches part of it takes it whole.
 func (s *search) match(text []byte, h hint) []span {
 	s.hits = s.hits[:0]
-	if s.redactor.digits {
-		h.digits = countDigits(text)
+	if s.wantsDigits {
+		s.digits, h.total = digitGroups(s.digits[:0], text)
+		h.digits = s.digits
 	}
 	for i := range s.patterns {
 		n := len(s.hits)

@@ -344,9 +344,14 @@ func TestNothingLeaksOnceRulesAreOn(t *testing.T) {
 		w.publish(t, tenant, unreadable(tenant, "after"))
 	}
 	w.acknowledged(t)
+	// What is held comes back, and is refused: it is buried as the rules allow.
 	for tenant, key := range keys {
 		w.posthog.Clear(sandbox.Match{APIKey: key})
+		w.posthog.Always(sandbox.Match{APIKey: key}, sandbox.Drop("rejected: "+address(tenant)))
 		eventually(t, "the end of what is held of "+tenant, func() bool { return w.waiting(t, queue.StreamHeld, "hogcast.held."+tenant+".>") == 0 })
+		if n := w.waiting(t, queue.StreamDead, "hogcast.dead."+tenant+".default.dropped"); n < uint64(len(content)) {
+			t.Errorf("%d letters of what was held of %s, want at least %d", n, tenant, len(content))
+		}
 	}
 	for tenant, key := range hanging {
 		w.posthog.Clear(sandbox.Match{APIKey: key})
