@@ -18,6 +18,11 @@ import (
 // nats is a server that is set up, and a connection to it.
 func nats(t *testing.T) *queue.Conn {
 	t.Helper()
+	return natsOf(t)
+}
+
+func natsOf(t testing.TB) *queue.Conn {
+	t.Helper()
 	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +41,11 @@ func nats(t *testing.T) *queue.Conn {
 
 // ring makes a ring of new keys with these ids.
 func ring(t *testing.T, ids ...string) *seal.Ring {
+	t.Helper()
+	return ringOf(t, ids...)
+}
+
+func ringOf(t testing.TB, ids ...string) *seal.Ring {
 	t.Helper()
 	var text strings.Builder
 	for _, id := range ids {
