@@ -2,6 +2,8 @@
 GO       ?= go
 BIN      ?= bin
 FUZZTIME ?= 15s
+# promtool as of PATH with PROMTOOL=promtool; else built once, through the Go proxy.
+PROMTOOL ?= $(GO) run -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool@v0.316.0
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # The race detector needs a C compiler; where there is none the tests run
@@ -10,10 +12,10 @@ RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds \
-  image image-oci manifests deploy-check chart-check test-apiserver
+  rules observability-check image image-oci manifests deploy-check chart-check test-apiserver
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use
 
@@ -54,6 +56,15 @@ chaos-short: ## The same with regression seeds, within two minutes
 chaos-seeds: ## The same with every regression seed, a minute of faults each
 	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 60s
 
+rules: ## Check the Prometheus rules, and run their unit tests
+	$(PROMTOOL) check rules deployments/prometheus/rules.yaml
+	$(PROMTOOL) test rules deployments/prometheus/rules_test.yaml
+
+# Needs a prometheus on PATH (Debian has one), or HOGCAST_PROMETHEUS. With
+# PICTURES=1 docs/images is painted anew.
+observability-check: ## Have a real Prometheus ask every query of rules and dashboards
+	HOGCAST_OBSERVABILITY=1 $(if $(PICTURES),HOGCAST_PICTURES=$(CURDIR)/docs/images) $(GO) test -count=1 -timeout 5m -run RealPrometheus ./test/observability
+
 bench: ## Benchmarks, each beside its floor
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
@@ -62,6 +73,7 @@ bars: ## Measure the bars: BAR=tenant-hang for one, ARGS=--quick to try out (doc
 	$(GO) run ./test/bars $(BAR) $(ARGS)
 
 golden: ## Write the golden files anew
+	$(GO) test ./pkg/telemetry ./pkg/app -run Golden -update
 	$(GO) test ./pkg/mapping ./pkg/queue ./pkg/admin ./cmd/... -update
 
 ##@ Ship

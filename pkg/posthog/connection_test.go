@@ -51,13 +51,13 @@ func newClouds(t *testing.T, own sandbox.Config) *clouds {
 	return c
 }
 
-func (c *clouds) sender(t *testing.T, change ...func(*Config)) *Sender {
+func (c *clouds) sender(t *testing.T) *Sender {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(c.proxy.CA()))
-	return newSender(t, append([]func(*Config){through(t, c.proxy), func(cfg *Config) {
+	return newSender(t, through(t, c.proxy), func(cfg *Config) {
 		cfg.RootCAs, cfg.EgressProxyResolves, cfg.RequestTimeout = roots, true, 2*time.Second
-	}}, change...)...)
+	})
 }
 
 func (c *clouds) events() int { return c.us.Count() + c.eu.Count() + c.own.Count() }

@@ -120,7 +120,10 @@ func keyFault(a keyAnswer) Step {
 	case a.missing:
 		step.Mend = "check the endpoint's name"
 	case v.Action == outcome.Retry, v.Status/100 == 5:
-		step.Result, step.Mend = StepUndecided, mendLater
+		step.Result = StepUndecided
+		if v.Status/100 == 5 {
+			step.Mend = mendLater
+		}
 	}
 	return step
 }
@@ -143,19 +146,10 @@ func (s *Sender) ask(ctx context.Context, dest *destination.Destination, path st
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	x := &exchange{s: s, ctx: ctx, dest: dest}
-	body, err := json.Marshal(struct {
-		Token      string `json:"token"`
-		DistinctID string `json:"distinct_id"`
-	}{dest.APIKey.Reveal(), testDistinctID})
-	if err != nil {
-		return keyAnswer{verdict: hold(outcome.Unencodable, "the key is not UTF-8")}
+	req, err := s.keyRequest(ctx, dest, path)
+	if err != nil { // formStep has seen to that
+		return keyAnswer{verdict: hold(outcome.Unencodable, x.scrub(err.Error()))}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, trimSlashes(dest.Endpoint)+path, bytes.NewReader(body))
-	if err != nil {
-		return keyAnswer{verdict: hold(outcome.NotServed, "endpoint: not scheme://host")}
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", s.cfg.UserAgent)
 	res, err := s.transport.roundTrip(dest, req)
 	if err != nil {
 		var dns *net.DNSError
@@ -163,6 +157,23 @@ func (s *Sender) ask(ctx context.Context, dest *destination.Destination, path st
 	}
 	defer func() { _ = res.Body.Close() }()
 	return x.judgeKey(res)
+}
+
+func (s *Sender) keyRequest(ctx context.Context, dest *destination.Destination, path string) (*http.Request, error) {
+	body, err := json.Marshal(struct {
+		Token      string `json:"token"`
+		DistinctID string `json:"distinct_id"`
+	}{dest.APIKey.Reveal(), testDistinctID})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the question: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, trimSlashes(dest.Endpoint)+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("making the request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", s.cfg.UserAgent)
+	return req, nil
 }
 
 // judgeKey judges an answer of /flags or /decide: by its status and its form.

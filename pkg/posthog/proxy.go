@@ -100,7 +100,7 @@ func (p *proxy) ask(conn net.Conn, address string) error {
 		return hideTLS(err)
 	}
 	from := bufio.NewReader(io.LimitReader(conn, maxHeaderBytes))
-	res, err := http.ReadResponse(from, req)
+	res, err := http.ReadResponse(from, req) //nolint:bodyclose // its body is the connection, which the caller closes
 	switch {
 	case err != nil:
 		return hideTLS(err)

@@ -90,8 +90,8 @@ func TestAProxysRefusalIsNoFaultOfTheDestination(t *testing.T) {
 		secure bool
 		want   string
 	}{
-		"other credentials": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(407) }, false, "407"},
-		"no such site":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, false, "403"},
+		"other credentials": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }, false, "407"},
+		"no such site":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, false, "403"},
 		"an endless header": {func(w http.ResponseWriter, _ *http.Request) {
 			conn := hijack(w)
 			defer conn.Close()

@@ -83,7 +83,10 @@ func sentStep(v outcome.Verdict) Step {
 		step.Result, step.Mend = StepOK, ""
 	case v.Cause == outcome.UnexpectedBody, v.Cause == outcome.UnexpectedResult:
 	case v.Action == outcome.Retry, v.Status/100 == 5:
-		step.Result, step.Mend = StepUndecided, mendLater
+		step.Result = StepUndecided
+		if v.Status/100 == 5 {
+			step.Mend = mendLater
+		}
 	}
 	return step
 }
@@ -95,7 +98,7 @@ func words(v outcome.Verdict) string {
 		what += fmt.Sprintf(" (status %d)", v.Status)
 	}
 	if v.Detail != "" {
-		what += ": " + v.Detail
+		what += ": " + strings.TrimPrefix(v.Detail, what+": ") // Go's own begin alike
 	}
 	return what
 }
@@ -114,14 +117,16 @@ func mendFor(c outcome.Cause) string {
 	case outcome.Redirected:
 		return "write the endpoint that it redirects to, if that is your PostHog; hogcast follows no redirect"
 	case outcome.TLS:
-		return "give the certificate authority of a self-hosted PostHog as ca, in PEM; or mend the certificate's name or dates"
+		return "give the certificate authority of a self-hosted PostHog as ca, in PEM; or mend the certificate's name or dates; is it https that it speaks?"
+	case outcome.Connection:
+		return "check host and port, or test again in a while"
 	case outcome.EgressRefused:
 		return "use another endpoint, or have the operator allow this one, as the refusal says"
 	case outcome.DroppedByServer:
 		return "look for event restrictions or ingestion rules of the project in PostHog"
 	case outcome.BadRequest, outcome.PayloadTooLarge, outcome.EncodingRefused, outcome.Unencodable, outcome.EventTooLarge:
 		return "check that what answers is a PostHog, and one that is not too old"
-	case outcome.OK, outcome.Warning, outcome.Connection, outcome.Timeout, outcome.RequestTimeout, outcome.RateLimited,
+	case outcome.OK, outcome.Warning, outcome.Timeout, outcome.RequestTimeout, outcome.RateLimited,
 		outcome.ServerError, outcome.RetryAsked, outcome.NoVerdict, outcome.Interrupted, outcome.Crowded:
 	}
 	return mendLater
