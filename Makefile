@@ -74,7 +74,7 @@ bars: ## Measure the bars: BAR=tenant-hang for one, ARGS=--quick to try out (doc
 
 golden: ## Write the golden files anew
 	$(GO) test ./pkg/telemetry ./pkg/app -run Golden -update
-	$(GO) test ./pkg/mapping ./pkg/queue ./pkg/admin ./cmd/... -update
+	$(GO) test ./pkg/mapping ./pkg/queue ./pkg/posthog ./pkg/admin ./cmd/... -update
 
 ##@ Ship
 
