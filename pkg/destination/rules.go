@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -32,11 +33,6 @@ type MetadataFilter struct {
 // Empty reports that every key is kept.
 func (f MetadataFilter) Empty() bool { return len(f.Allow) == 0 && len(f.Deny) == 0 }
 
-// Keeps reports whether metadata of this key is kept.
-func (f MetadataFilter) Keeps(key string) bool {
-	return !slices.Contains(f.Deny, key) && (len(f.Allow) == 0 || slices.Contains(f.Allow, key))
-}
-
 // Pattern is one thing to redact: a built-in one, of which Expr is empty, or a
 // regular expression of one's own (RE2).
 type Pattern struct {
@@ -59,8 +55,11 @@ func BuiltInPatterns() []string {
 
 // Limits of privacy rules.
 const (
-	MaxPatterns      = 32
-	MaxPatternBytes  = 1024
+	MaxPatterns     = 32
+	MaxPatternBytes = 1024
+	// MaxPatternSize is how many instructions a pattern may come to: searching
+	// a text takes time in proportion, and `x{1000}` is 1000 of them.
+	MaxPatternSize   = 1000
 	MaxMetadataKeys  = 1000
 	MinUserHashBytes = 16 // a shorter key can be guessed
 )
@@ -118,10 +117,26 @@ func (p Pattern) check() error {
 	if err != nil {
 		return fmt.Errorf("%q: not a regular expression of RE2: %w", p.Name, errors.New(fault(err)))
 	}
+	if n := instructions(p.Expr); n > MaxPatternSize {
+		return fmt.Errorf("%q: the pattern comes to %d instructions; at most %d: lower its repeat counts", p.Name, n, MaxPatternSize)
+	}
 	if expr.MatchString("") {
 		return fmt.Errorf("%q: the pattern matches the empty string, and so everywhere", p.Name)
 	}
 	return nil
+}
+
+// instructions is how long the program of an expression is.
+func instructions(expr string) int {
+	parsed, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(program.Inst)
 }
 
 var patternName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)

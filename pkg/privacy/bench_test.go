@@ -46,10 +46,15 @@ func BenchmarkApply(b *testing.B) {
 			name  string
 			rules privacy.Rules
 		}{
-			{"none", privacy.Rules{}}, {"mode", privacy.Rules{PrivacyMode: true}},
-			{"email", with("email")}, {"phone", with("phone")}, {"card", with("card")}, {"secret", with("secret")},
+			{"none", privacy.Rules{}},
+			{"mode", privacy.Rules{PrivacyMode: true}},
+			{"email", with("email")},
+			{"phone", with("phone")},
+			{"card", with("card")},
+			{"secret", with("secret")},
 			{"built-in", with("email", "phone", "card", "secret")},
-			{"own", with(`ssn=\b\d{3}-\d{2}-\d{4}\b`)}, {"own, absent", with(`ticket=TICKET-\d+`)},
+			{"own", with(`ssn=\b\d{3}-\d{2}-\d{4}\b`)},
+			{"own, absent", with(`ticket=TICKET-\d+`)},
 		} {
 			b.Run(fmt.Sprintf("%dB/%s", size, bench.name), func(b *testing.B) {
 				b.SetBytes(int64(len(data)))

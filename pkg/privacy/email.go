@@ -93,7 +93,7 @@ func domainEnd(text []byte, i int) int {
 		r, size := utf8.DecodeRune(text[j:])
 		switch {
 		case size > 0 && (isLabel(r) || r == '-' && j > start):
-			if !(r >= '0' && r <= '9') && r != '-' {
+			if (r < '0' || r > '9') && r != '-' {
 				letters++
 			}
 			j += size

@@ -22,7 +22,7 @@ func markerAt(text []byte, i int) (end int, name []byte) {
 		return 0, nil
 	}
 	for _, c := range rest[:n] {
-		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
+		if lower := c >= 'a' && c <= 'z'; !lower && !isDigit(c) && c != '_' && c != '-' {
 			return 0, nil
 		}
 	}

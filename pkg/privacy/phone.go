@@ -1,6 +1,9 @@
 package privacy
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Digits of a telephone number.
 const (
@@ -46,7 +49,7 @@ func phoneAt(g *groups, text []byte, i int, h hint) (from, end int) {
 		return 0, 0
 	}
 	readGroups(g, text, i, maxPhone, phoneSeparator)
-	n := 0
+	var n int
 	switch {
 	case plus:
 		n = internationalPhone(g, text)
@@ -248,6 +251,8 @@ func phoneWord(text []byte, from int, h hint) bool {
 	return !h.inner && phoneKey(h.key)
 }
 
+var phoneKeys = []string{"tel", "fax", "cell", "telefon", "faxnumber", "telnumber", "contact", "contactnumber", "contactno"}
+
 func phoneKey(key []byte) bool {
 	if len(key) < len(`"tel"`) {
 		return false
@@ -259,12 +264,7 @@ func phoneKey(key []byte) bool {
 			return true
 		}
 	}
-	for _, word := range []string{"tel", "fax", "cell", "telefon", "faxnumber", "telnumber", "contact", "contactnumber", "contactno"} {
-		if string(name) == word {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(phoneKeys, string(name))
 }
 
 // wholePhone judges a text that is nothing but digits: ten as North America has

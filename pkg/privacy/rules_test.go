@@ -24,8 +24,9 @@ func rulesOf(r destination.Rules) privacy.Rules {
 	return privacy.RulesOf(&destination.Destination{Privacy: r})
 }
 
-func hashed(key, user string) string {
-	mac := hmac.New(sha256.New, []byte(key))
+// hashed is the hash of a user under hashKey.
+func hashed(user string) string {
+	mac := hmac.New(sha256.New, []byte(hashKey))
 	mac.Write([]byte(user))
 	return hex.EncodeToString(mac.Sum(nil))
 }
@@ -65,17 +66,17 @@ func TestTheUserIsHashedWithTheKeyAndOnlyOnce(t *testing.T) {
 	first := rulesOf(destination.Rules{UserHashKey: destination.NewSecret(hashKey)})
 	raw := head + `,"user":"alice","session_id":"alice","trace":{"who":"alice"}}`
 	r := decode(t, raw)
-	if got := privacy.Apply(r, first); got.User != hashed(hashKey, "alice") || got.SessionID != "alice" {
+	if got := privacy.Apply(r, first); got.User != hashed("alice") || got.SessionID != "alice" {
 		t.Errorf("got %q", got.User)
 	}
-	if got := privacy.Apply(decode(t, head+`,"user":42}`), first).User; got != hashed(hashKey, "42") {
+	if got := privacy.Apply(decode(t, head+`,"user":42}`), first).User; got != hashed("42") {
 		t.Errorf("a number's hash is %q", got)
 	}
 	stored := privacy.Stored([]byte(raw), r, first)
 	applied := privacy.Applied(first)
 	second := rulesOf(destination.Rules{UserHashKey: destination.NewSecret("another key, of later")})
 	again := decode(t, string(stored))
-	if got := privacy.Apply(again, second.After(applied)).User; got != hashed(hashKey, "alice") {
+	if got := privacy.Apply(again, second.After(applied)).User; got != hashed("alice") {
 		t.Errorf("after the key was rotated the user is %q", got)
 	}
 	if bytes.Contains(stored, []byte(`"user":"alice"`)) {
@@ -314,7 +315,7 @@ func TestTheHashedDistinctIDIsTheSameInEventsOfOneUser(t *testing.T) {
 	t.Parallel()
 	rules := rulesOf(destination.Rules{UserHashKey: destination.NewSecret(hashKey)})
 	e, _ := mapping.Map(privacy.Apply(decode(t, head+`,"user":"alice"}`), rules), "d")
-	if e.DistinctID != hashed(hashKey, "alice") || e.Personless {
+	if e.DistinctID != hashed("alice") || e.Personless {
 		t.Errorf("got %q", e.DistinctID)
 	}
 }

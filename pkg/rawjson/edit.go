@@ -1,5 +1,7 @@
 package rawjson
 
+import "slices"
+
 // Editor says what Edit does to the strings and numbers of a value.
 type Editor struct {
 	// Token returns what stands in the place of a token: a quoted string; nil
@@ -27,9 +29,9 @@ type Step struct {
 // Key is the quoted key that the token stands under; the elements of an array
 // stand under the array's own. nil where there is none.
 func (t Token) Key() []byte {
-	for i := len(t.Path) - 1; i >= 0; i-- {
-		if t.Path[i].Key != nil {
-			return t.Path[i].Key
+	for _, step := range slices.Backward(t.Path) {
+		if step.Key != nil {
+			return step.Key
 		}
 	}
 	return nil
@@ -63,12 +65,12 @@ func (e *editor) value(at place) {
 		return
 	}
 	start := e.at
-	switch c := e.in[start]; {
-	case c == '{':
+	switch e.in[start] {
+	case '{':
 		e.object()
-	case c == '[':
+	case '[':
 		e.array(at)
-	case c == '"':
+	case '"':
 		e.at = stringEnd(e.in, start)
 		e.text(start, at)
 	default:
