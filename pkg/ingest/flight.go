@@ -30,19 +30,22 @@ type flight struct {
 	since    time.Time // begin of the first of the attempts that no stream answered
 	began    time.Time // begin of the last attempt
 	refusal  error     // what LastError told when it began
+	told     bool      // that the attempt was refused
 	unwatch  func() bool
 	timer    *time.Timer
 }
 
 func (f *flight) size() int64 { return int64(len(f.data)) }
 
-// event is what the settler hears of a flight: an answer to its attempt, or
-// that its context ended.
+// event is what the settler hears of a flight: an answer to its attempt, that
+// there will be none, or that its context ended.
 type event struct {
 	flight *flight
 	ack    *jetstream.PubAck
 	err    error
 	ended  bool
+	// refused: no answer to the attempt will come.
+	refused error
 }
 
 // take enters a flight, unless the Publisher is closed.
@@ -81,14 +84,18 @@ func (p *Publisher) launch(f *flight) {
 		f.subject = subject
 	}
 	m := &nats.Msg{Subject: f.subject, Header: f.header, Data: f.data}
-	f.attempt, f.began, f.refusal = m, time.Now(), refusal
+	f.attempt, f.began, f.refusal, f.told = m, time.Now(), refusal, false
 	f.sent = f.sent || connected
 	p.attempts[m] = f
 	p.launches.Add(1)
 	defer p.launches.Done()
 	p.mu.Unlock()
 	p.learn(learnEvery)
-	if err := p.publish(m, connected); err != nil {
+	err := p.muted()
+	if err == nil {
+		err = p.publish(m, connected)
+	}
+	if err != nil {
 		p.answered(m, nil, err)
 	}
 }
@@ -146,6 +153,9 @@ func (p *Publisher) handle(e event) {
 	switch {
 	case e.ended:
 		p.settle(f, Result{Err: p.unfinished(f, context.Cause(f.ctx))})
+		return
+	case e.refused != nil:
+		p.settle(f, Result{Err: e.refused})
 		return
 	case p.arrived(f):
 		return

@@ -30,6 +30,8 @@ func (p *Publisher) judge(f *flight, err error) error {
 	}
 	var api *jetstream.APIError
 	switch {
+	case errors.Is(err, ErrPermission):
+		return err
 	case errors.As(err, &api):
 		return judgeAPI(f, api)
 	case errors.Is(err, jetstream.ErrAsyncPublishTimeout):
@@ -87,9 +89,9 @@ func judgeAPI(f *flight, api *jetstream.APIError) error {
 }
 
 // refused finds out whether an attempt without answer was refused for want of
-// permission. The server sends no reply to such a publish; it tells the
-// connection, whose error handler is the caller's, so that its last error is
-// all there is to see. One that stood there before the attempt says nothing.
+// permission, where the Publisher's ears were put out by another error handler:
+// then the connection's last error is all there is to see. One that stood there
+// before the attempt says nothing.
 func (p *Publisher) refused(f *flight) error {
 	now := p.refusal()
 	p.mu.Lock()

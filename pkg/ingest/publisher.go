@@ -94,6 +94,7 @@ type Publisher struct {
 	routines sync.WaitGroup
 	launches sync.WaitGroup
 
+	ears     *ears
 	shards   shards
 	learning sync.WaitGroup
 	life     context.Context // ends with Close; of questions that no caller waits for
@@ -105,11 +106,16 @@ type Publisher struct {
 	live     map[*flight]struct{}   // whose callback has not returned
 	attempts map[*nats.Msg]*flight  // without an answer
 	flushes  map[*flushing]struct{} // one for each caller of Flush
+
+	mute      error  // why no answer can be heard,
+	muteSince uint64 // since this many reconnects
 }
 
 // New makes a Publisher. It waits for nothing: a missing stream shows with the
 // first record. The connection should reconnect for ever
-// (nats.MaxReconnects(-1)); close it after the Publisher.
+// (nats.MaxReconnects(-1)); close it after the Publisher. Its error handler
+// goes on being called, but a handler that is set later takes from the
+// Publisher that it hears of refusals at once.
 func New(o Options) (*Publisher, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
@@ -117,9 +123,9 @@ func New(o Options) (*Publisher, error) {
 	p := &Publisher{
 		options: o,
 		room:    &room{maxMessages: o.MaxInFlight, maxBytes: o.MaxInFlightBytes},
-		// An answer and an ended context for each flight: the connection's
-		// goroutine, which delivers the answers, never waits.
-		events:   make(chan event, 2*o.MaxInFlight),
+		// An answer, a refusal and an ended context for each flight: the
+		// connection's goroutine, which delivers the answers, never waits.
+		events:   make(chan event, 3*o.MaxInFlight),
 		retries:  make(chan *flight, o.MaxInFlight),
 		closing:  make(chan struct{}),
 		aborting: make(chan struct{}),
@@ -144,6 +150,7 @@ func New(o Options) (*Publisher, error) {
 	p.js = js
 	p.shards.first = make(chan struct{})
 	p.life, p.end = context.WithCancel(context.Background())
+	p.listen()
 	p.learn(0)
 	p.routines.Go(p.settleAll)
 	p.routines.Go(p.sendAgain)
@@ -216,6 +223,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 		p.flush(context.Background())
 	}
 	close(p.stopped)
+	p.deafen()
 	p.stopLearning()
 	p.launches.Wait()
 	p.routines.Wait()
