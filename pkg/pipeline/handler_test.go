@@ -96,6 +96,12 @@ func to(name string, private bool) *destination.Destination {
 // start runs a whole pipeline over a real NATS, with a posthog of the test's.
 func start(t *testing.T, params queue.Params, destinations ...*destination.Destination) *world {
 	t.Helper()
+	return startWith(t, params, func(p *pipeline.Params) { p.Registry = registry{destination.NewSet(destinations)} })
+}
+
+// startWith is start with a registry of the test's.
+func startWith(t *testing.T, params queue.Params, change func(*pipeline.Params)) *world {
+	t.Helper()
 	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -127,16 +133,18 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 	woken := make(chan struct{})
 	go func() { defer close(woken); waker.Run(waking) }()
 	w.board = fleet.New(fleet.Params{Conn: conn, Worker: "w1"})
-	handler := pipeline.New(pipeline.Params{
+	p := pipeline.Params{
 		Health: w.board, Parker: held.NewParker(conn, waker, nil),
-		Registry: registry{destination.NewSet(destinations)}, Deliverer: dispatcher, Settler: consumer, Worker: "w1",
+		Deliverer: dispatcher, Settler: consumer, Worker: "w1",
 		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, telemetry.Params{Version: "test"}),
 		MainLaneMax: 300 * time.Millisecond,
-	})
+	}
+	change(&p)
+	handler := pipeline.New(p)
 	w.handler = handler
 	ctx, cancel := context.WithCancel(context.Background())
 	keeper := held.NewKeeper(held.Params{
-		Conn: conn, Hand: consumer.Hand, Window: queue.NewWindow(queue.DefaultWindow), Registry: registry{destination.NewSet(destinations)},
+		Conn: conn, Hand: consumer.Hand, Window: queue.NewWindow(queue.DefaultWindow), Registry: p.Registry,
 		Board: w.board, Deliverer: handler.HeldBranches(conn), Waker: waker,
 	})
 	kept := make(chan struct{})
