@@ -29,7 +29,7 @@ const (
 
 // Top keeps series by tenant and destination for those with the most traffic on
 // this worker; all others share one set. A place is 5 ends, 2 of held branches,
-// a histogram of 8, and the causes that occur. A nil Top keeps none.
+// a histogram of 10, and the causes that occur. A nil Top keeps none.
 type Top struct {
 	places   int
 	ends     *prometheus.CounterVec
@@ -64,7 +64,7 @@ func newTop(reg prometheus.Registerer, places int) *Top {
 		heldEnds: vector("hogcast_destination_held_ended_total", "Held branches by how they ended, of the destinations with the most traffic on this worker; the others are _other.", "tenant", "destination", "outcome"),
 		attempts: vector("hogcast_destination_attempts_total", "Requests by cause of their outcome, of the destinations with the most traffic on this worker; the others are _other.", "tenant", "destination", "cause"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "hogcast_destination_attempt_duration_seconds", Buckets: []float64{.05, .25, 1, 2.5, 5, 10},
+			Name: "hogcast_destination_attempt_duration_seconds", Buckets: []float64{.01, .05, .1, .25, 1, 2.5, 10},
 			Help: "Time of a request, of the destinations with the most traffic on this worker; the others are _other.",
 		}, []string{"tenant", "destination"}),
 	}
