@@ -92,7 +92,7 @@ func RunDev(ctx context.Context, c DevConfig) error {
 func runDevWorker(ctx context.Context, c DevConfig, dev Dev) error {
 	return RunWorker(ctx, WorkerConfig{
 		NATS: queue.ConnectConfig{URLs: []string{dev.NATS}}, Destinations: dev.Destinations,
-		Listen: c.Listen, Version: c.Version, Logger: c.Logger,
+		Listen: c.Listen, Version: c.Version, Logger: c.Logger, MetricsTenants: 20,
 		// The sandbox, and a self-hosted PostHog beside it, are on loopback.
 		EgressAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		Listening:   func(addr string) { dev.Probes = addr },

@@ -163,6 +163,9 @@ func startWith(t *testing.T, params queue.Params, change func(*pipeline.Params))
 		handler.Stop(drain)
 		<-kept
 		consumer.Drain(drain)
+		if off := p.Metrics.Ledger.Imbalance(); off != 0 {
+			t.Errorf("the ledger is off by %d branches", off)
+		}
 		stopWaker()
 		<-woken
 	})
