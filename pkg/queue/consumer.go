@@ -83,7 +83,8 @@ func NewConsumer(config ConsumerConfig) (*Consumer, error) {
 }
 
 // Run fetches until ctx ends, and hands each message to handle, which must not
-// keep it waiting; several calls may be under way at once. handle, or somebody
+// keep it waiting; several calls may be under way at once. Pulls that are open
+// then are read to their end, within three seconds. handle, or somebody
 // later, calls Settle for each. Heartbeats go on after Run until Drain: what is
 // in hand is still being worked on. The error is that something is not set up.
 func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {

@@ -46,7 +46,6 @@ type feed struct {
 	ackWait  time.Duration
 	place    atomic.Int32 // of this worker in the stream's line
 	state    atomic.Int32
-	leftover []*Delivery // came after the stop; guarded by Hand.mu
 }
 
 // What the last pull of a feed came to.
@@ -56,9 +55,7 @@ const (
 	feedFails
 )
 
-// run feeds until ctx ends or the stream is gone. What has come after the stop
-// is handed back when none of its pulls is open, or it would come straight back
-// to us, again and again.
+// run feeds until ctx ends or the stream is gone.
 func (f *feed) run(ctx context.Context, handle func(*Delivery)) error {
 	consumer, err := f.find(ctx)
 	if err != nil || consumer == nil {
@@ -71,13 +68,6 @@ func (f *feed) run(ctx context.Context, handle func(*Delivery)) error {
 	}
 	fetchers.Wait()
 	f.pulling.Add(-int32(f.fetchers)) //nolint:gosec // a handful
-	f.Hand.mu.Lock()
-	leftover := f.leftover
-	f.leftover = nil
-	f.Hand.mu.Unlock()
-	for _, d := range leftover {
-		f.Settle(d, HandBack())
-	}
 	return nil
 }
 
@@ -205,7 +195,8 @@ type pull struct {
 // fetch pulls once and hands on what comes. It passes on to each message what
 // that takes of the room; the rest goes back. The pull is not cut short when ctx
 // ends: what the server has sent by then would wait for ack_wait. It is read to
-// its end.
+// its end, and what comes is handled like all before: handed back, it would come
+// straight back while a pull is open, and late after.
 func (f *feed) fetch(ctx context.Context, p pull) error {
 	left := p.room
 	defer func() { f.window.release(left) }()
@@ -219,14 +210,7 @@ func (f *feed) fetch(ctx context.Context, p pull) error {
 	for msg := range batch.Messages() {
 		took++
 		p.size.got(len(msg.Data()))
-		d := f.take(msg, &left, lease{f.window, f.ackWait})
-		switch {
-		case d == nil:
-		case ctx.Err() != nil:
-			f.Hand.mu.Lock()
-			f.leftover = append(f.leftover, d)
-			f.Hand.mu.Unlock()
-		default:
+		if d := f.take(msg, &left, lease{f.window, f.ackWait}); d != nil {
 			p.handle(d)
 		}
 	}

@@ -185,7 +185,7 @@ func TestSetupMakesMoreAndFewerShardsAndLosesNothing(t *testing.T) {
 func TestShardsFitIntoAnAccountThatIsFullyShared(t *testing.T) {
 	t.Parallel()
 	c := connect(t, start(t, embedded.Config{MaxStore: 64 << 20}))
-	for i, shards := range []int{1, 4, 9, 2, 5, 1} {
+	for i, shards := range []int{1, 3, 6, 2, 4, 1} {
 		p := sharded(shards)
 		p.StorageBytes = 64 << 20
 		setUp(t, c, p)
@@ -288,7 +288,7 @@ func TestAStreamThatDoesNotAnswerIsToldAndStopsNoOther(t *testing.T) {
 
 func TestManyStreamsShareTheWindowAndTakeTheLargestMessages(t *testing.T) {
 	t.Parallel()
-	const payload, shards = 1 << 20, 16
+	const payload, shards = 1 << 20, 8
 	window := queue.NewWindow(4 * queue.Footprint(payload+queue.HeaderRoom))
 	c, _ := ready(t, embedded.Config{MaxPayload: payload}, sharded(shards))
 	w := work(t, c, queue.ConsumerConfig{Window: window})

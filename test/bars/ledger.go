@@ -191,6 +191,36 @@ func (l *ledger) firstAccepted(group span, from int64) int64 {
 	return first
 }
 
+// latest is how long after from the last of the records published within a time
+// was published that took longer than late, in seconds; 0 where none did.
+func (l *ledger) latest(from, to int64, late float64) float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := 0.0
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.published >= from && e.published < to && (e.accepted == 0 || seconds(e.accepted-e.published) > late) {
+			last = max(last, seconds(e.published-from))
+		}
+	}
+	return last
+}
+
+// slow counts the records published within a time that took longer than late
+// seconds, and tells the longest.
+func (l *ledger) slow(from, to int64, late float64) (n int, longest float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.entries {
+		e := &l.entries[i]
+		if took := seconds(e.accepted - e.published); e.published >= from && e.published < to && took > late {
+			n++
+			longest = max(longest, took)
+		}
+	}
+	return n, longest
+}
+
 // totals are counts over everything.
 type totals struct{ published, accepted, copies, wrong int }
 

@@ -7,7 +7,7 @@ import (
 
 // options are the command line.
 type options struct {
-	Scenario string `arg:"" enum:"tenant-hang,tenant-503,tenant-429,tenants-down,outage,host-down,tenants-10k,all" help:"${enum}."`
+	Scenario string `arg:"" enum:"tenant-hang,tenant-503,tenant-429,tenants-down,outage,host-down,tenants-10k,scaling,scaling-kill,scaling-roll,all" help:"${enum}."`
 
 	Quick    bool          `help:"Small numbers, a minute at most: to try it out."`
 	Rate     float64       `help:"Records a second in steady phases; default: half of what the worker drains, measured first (host-down: a fifth; outage: 500)."`
@@ -15,6 +15,8 @@ type options struct {
 	Duration time.Duration `help:"Length of each steady phase; default 60s."`
 	Down     string        `enum:",refuse,503,hang" default:"" help:"How a host is down: refuse, 503 or hang; default refuse, in outage 503."`
 	Hang     time.Duration `default:"10s" help:"How long tenant-hang lets a request hang."`
+	Shards   []int         `default:"1,4" placeholder:"P" help:"scaling: numbers of shards."`
+	Workers  []int         `default:"1,2,4,8" placeholder:"W" help:"scaling: numbers of workers."`
 	Rounds   int           `default:"1" help:"Runs of each scenario, each from nothing; verdicts are on the medians."`
 	Seed     uint64        `default:"1" help:"Seed of the records and of their order."`
 
@@ -55,7 +57,7 @@ type scenario struct {
 
 // scenarioNames are all there are, in the order of "all".
 func scenarioNames() []string {
-	return []string{"tenant-hang", "tenant-503", "tenant-429", "tenants-down", "outage", "host-down", "tenants-10k"}
+	return []string{"tenant-hang", "tenant-503", "tenant-429", "tenants-down", "outage", "host-down", "tenants-10k", "scaling", "scaling-kill", "scaling-roll"}
 }
 
 func (o options) scenario(name string) scenario {
@@ -72,6 +74,12 @@ func (o options) scenario(name string) scenario {
 		return outage(o)
 	case "host-down":
 		return hostDown(o)
+	case "scaling":
+		return scaling(o)
+	case "scaling-kill":
+		return scalingKill(o)
+	case "scaling-roll":
+		return scalingRoll(o)
 	default:
 		return manyTenants(o)
 	}

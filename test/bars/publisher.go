@@ -21,6 +21,7 @@ type publisher struct {
 	js      jetstream.JetStream
 	ledger  *ledger
 	records *records
+	shards  int          // over which records are spread; 0 or 1: none
 	failed  atomic.Int64 // publishes without an acknowledgement
 	late    time.Duration
 }
@@ -115,7 +116,7 @@ func (p *publisher) publish(group span) error {
 	name := tenantName(tenant)
 	n := p.ledger.publish(tenant)
 	m := &nats.Msg{
-		Subject: generationSubject(name),
+		Subject: shardSubject(name, p.shards),
 		Header:  nats.Header{jetstream.MsgIDHeader: {name + "/bars-" + strconv.Itoa(n)}},
 		Data:    p.records.record(make([]byte, 0, 2048), n, name, time.Now()),
 	}

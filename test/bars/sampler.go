@@ -27,6 +27,7 @@ type sampler struct {
 	ledger *ledger
 	nats   int          // process id
 	worker atomic.Int64 // process id; 0: none runs
+	shards atomic.Int64 // of the generation stream
 
 	mu      sync.Mutex
 	samples []sample // about 100 bytes each, four a second
@@ -55,10 +56,7 @@ func (s *sampler) take(ctx context.Context) sample {
 	now := s.last()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if c, err := s.js.Consumer(ctx, streamGenerations, consumerWorkers); err == nil {
-		info := c.CachedInfo()
-		now.ackPending, now.pending = info.NumAckPending, int(info.NumPending) //nolint:gosec // a few million
-	}
+	s.consumers(ctx, &now)
 	for name, count := range map[string]*int{streamHeld: &now.held, streamHeldHosts: &now.hosts, streamDead: &now.letters} {
 		if stream, err := s.js.Stream(ctx, name); err == nil {
 			*count = int(stream.CachedInfo().State.Msgs) //nolint:gosec // a few million
@@ -74,6 +72,27 @@ func (s *sampler) take(ctx context.Context) sample {
 	}
 	now.at = s.ledger.now()
 	return now
+}
+
+// consumers sums up the consumers of the main lane, where all of them answer.
+func (s *sampler) consumers(ctx context.Context, now *sample) {
+	streams := []string{streamGenerations}
+	for n := range s.shards.Load() {
+		if s.shards.Load() > 1 {
+			streams = append(streams, fmt.Sprintf("%s_%d", streamGenerations, n))
+		}
+	}
+	ackPending, pending := 0, 0
+	for _, stream := range streams {
+		c, err := s.js.Consumer(ctx, stream, consumerWorkers)
+		if err != nil {
+			return
+		}
+		info := c.CachedInfo()
+		ackPending += info.NumAckPending
+		pending += int(info.NumPending) //nolint:gosec // a few million
+	}
+	now.ackPending, now.pending = ackPending, pending
 }
 
 // last is the newest sample.
