@@ -77,7 +77,7 @@ type deadList struct {
 	NATS   config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
 	Filter deadFilter  `embed:""`
 
-	By     string `placeholder:"WHAT" enum:",tenant,destination,reason,cause" default:"" help:"Count by tenant, destination, reason or cause instead of listing."`
+	By     string `placeholder:"WHAT" env:"-" enum:",tenant,destination,reason,cause" default:"" help:"Count by tenant, destination, reason or cause instead of listing."`
 	Limit  int    `default:"100" help:"Lines at most; 0 for all."`
 	Oldest bool   `env:"-" help:"The oldest first, not the newest."`
 	JSON   bool   `name:"json" help:"A line of JSON for each."`

@@ -1,20 +1,20 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/hogcast/hogcast/pkg/admin"
+	"github.com/hogcast/hogcast/pkg/audit"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/deadletter"
+	"github.com/hogcast/hogcast/pkg/queue"
 )
 
 type deadDrop struct {
 	NATS   config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
 	Filter deadFilter  `embed:""`
+	who    `embed:""`
 
 	All       bool     `env:"-" help:"Every dead letter; needed where nothing else chooses."`
 	DryRun    bool     `env:"-" help:"Show what would go, and delete nothing."`
@@ -37,16 +37,30 @@ hogcast dead drop --until 14d --all --yes`
 
 // Run drops.
 func (c *deadDrop) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
-	filter, err := c.check(system)
+	filter, err := c.chosen(system)
 	if err != nil {
 		return err
 	}
-	return withLetters(ctx, c.NATS, sources, func(reader *deadletter.Reader) error {
-		return c.drop(ctx, system, reader, filter)
+	by, err := c.who.check(system)
+	if err != nil {
+		return err
+	}
+	return withConn(ctx, c.NATS, sources, func(conn *queue.Conn) error {
+		d := dropping{deadDrop: c, system: system, reader: deadletter.NewReader(conn), filter: filter, deeds: deeds{conn, by, system}}
+		return told("dead letters", d.drop(ctx))
 	})
 }
 
-func (c *deadDrop) check(system *config.System) (deadletter.Filter, error) {
+// dropping is a drop under way.
+type dropping struct {
+	*deadDrop
+	system *config.System
+	reader *deadletter.Reader
+	filter deadletter.Filter
+	deeds  deeds
+}
+
+func (c *deadDrop) chosen(system *config.System) (deadletter.Filter, error) {
 	filter, err := c.Filter.filter()
 	switch {
 	case err != nil:
@@ -61,16 +75,16 @@ func (c *deadDrop) check(system *config.System) (deadletter.Filter, error) {
 	return filter, nil
 }
 
-func (c *deadDrop) drop(ctx context.Context, system *config.System, reader *deadletter.Reader, filter deadletter.Filter) error {
-	plan, err := admin.PlanDrop(ctx, reader, filter, c.Sequences)
+func (d *dropping) drop(ctx context.Context) error {
+	plan, err := admin.PlanDrop(ctx, d.reader, d.filter, d.Sequences)
 	if err != nil {
 		return err
 	}
-	if err := plan.Write(system.Stdout); err != nil {
+	if err := plan.Write(d.system.Stdout); err != nil {
 		return err
 	}
-	if plan.Total > 0 && !c.DryRun {
-		if err := c.carryOut(ctx, system, reader, plan); err != nil {
+	if plan.Total > 0 && !d.DryRun {
+		if err := d.carryOut(ctx, plan); err != nil {
 			return err
 		}
 	}
@@ -80,44 +94,38 @@ func (c *deadDrop) drop(ctx context.Context, system *config.System, reader *dead
 	return nil
 }
 
-func (c *deadDrop) carryOut(ctx context.Context, system *config.System, reader *deadletter.Reader, plan *admin.Drop) error {
-	if !c.Yes {
-		if err := confirm(ctx, system, fmt.Sprintf("Delete %d dead letters for good? Type yes: ", plan.Total)); err != nil {
+func (d *dropping) carryOut(ctx context.Context, plan *admin.Drop) error {
+	if !d.Yes {
+		if err := ask(ctx, d.system, fmt.Sprintf("Delete %d dead letters for good? Type yes: ", plan.Total)); err != nil {
 			return err
 		}
 	}
-	bar := newProgress(system, c.Quiet, "dropping")
+	bar := newProgress(d.system, d.Quiet, "dropping")
 	bar.total(plan.Total)
-	err := plan.Do(ctx, reader, bar.set)
+	err := plan.Do(ctx, d.reader, bar.set)
 	bar.end()
+	d.deeds.note(ctx, d.record(plan, err))
 	if err != nil {
 		return err
 	}
-	left, err := admin.CountDead(ctx, reader, deadletter.Filter{})
+	left, err := admin.CountDead(ctx, d.reader, deadletter.Filter{})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(system.Stdout, "%d dropped; %d dead letters are left in all\n", plan.Total, left)
+	_, err = fmt.Fprintf(d.system.Stdout, "%d dropped; %d dead letters are left in all\n", plan.Total, left)
 	return err
 }
 
-// confirm asks on a terminal. Its goroutine waits for a line as long as the
-// process lives, when ctx ends before one is typed.
-func confirm(ctx context.Context, system *config.System, question string) error {
-	fmt.Fprint(system.Stderr, question)
-	answers := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(system.Stdin).ReadString('\n') // nothing is no yes
-		answers <- line
-	}()
-	select {
-	case answer := <-answers:
-		if strings.TrimSpace(answer) != "yes" {
-			return errors.New("not confirmed; nothing was deleted")
-		}
-		return nil
-	case <-ctx.Done():
-		fmt.Fprintln(system.Stderr)
-		return fmt.Errorf("nothing was deleted: %w", context.Cause(ctx))
+// record is what the audit trail has of it; one that was broken off has deleted
+// some.
+func (d *dropping) record(plan *admin.Drop, err error) audit.Record {
+	how := d.filter.String()
+	if len(d.Sequences) > 0 {
+		how = fmt.Sprintf("letters %v", d.Sequences[:min(len(d.Sequences), 20)])
 	}
+	note := fmt.Sprintf("%d dead letters: %s", plan.Total, how)
+	if err != nil {
+		note = "broken off: at most " + note
+	}
+	return audit.Record{Action: audit.DeadDropped, Tenant: named(d.filter.Tenant), Destination: named(d.filter.Destination), Note: note}
 }

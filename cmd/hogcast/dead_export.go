@@ -51,7 +51,7 @@ func (c *deadExport) export(ctx context.Context, system *config.System, reader *
 		}
 		bar.total(total)
 	}
-	out, err := c.open(system)
+	out, err := openNew(system, c.Output)
 	if err != nil {
 		return err
 	}
@@ -69,13 +69,14 @@ type keepOpen struct{ io.Writer }
 
 func (keepOpen) Close() error { return nil }
 
-func (c *deadExport) open(system *config.System) (io.WriteCloser, error) {
-	if c.Output == "-" {
+// openNew opens a file that does not exist yet; - is standard output.
+func openNew(system *config.System, file string) (io.WriteCloser, error) {
+	if file == "-" {
 		return keepOpen{system.Stdout}, nil
 	}
-	f, err := os.OpenFile(c.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return nil, config.Usagef("--output: %s exists; name another file, or remove it", c.Output)
+		return nil, config.Usagef("--output: %s exists; name another file, or remove it", file)
 	}
 	return f, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/admin"
+	"github.com/hogcast/hogcast/pkg/audit"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
@@ -39,6 +40,7 @@ type guardCommand struct {
 
 type guardRelease struct {
 	NATS config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
+	who  `embed:""`
 
 	Cause       string `placeholder:"TEXT" help:"Only for this cause, as \"hogcast health\" shows it."`
 	Destination string `placeholder:"TENANT.NAME" help:"Only the guard of this destination."`
@@ -64,5 +66,26 @@ func (c *guardRelease) Run(ctx context.Context, system *config.System, sources *
 	if given := c.Cause != "" || c.Destination != ""; given == c.All {
 		return &config.UsageError{Err: errors.New("say which guard: --destination, --cause, or --all")}
 	}
-	return withConn(ctx, c.NATS, sources, func(conn *queue.Conn) error { return admin.ReleaseGuard(ctx, conn, p) })
+	by, err := c.who.check(system)
+	if err != nil {
+		return err
+	}
+	return withConn(ctx, c.NATS, sources, func(conn *queue.Conn) error {
+		err := admin.ReleaseGuard(ctx, conn, p)
+		if err == nil {
+			deeds{conn, by, system}.note(ctx, c.record(p))
+		}
+		return err
+	})
+}
+
+func (c *guardRelease) record(p admin.ReleaseGuardParams) audit.Record {
+	note := "every guard"
+	if c.Cause != "" {
+		note = "cause: " + c.Cause
+	}
+	if p.Tenant != "" {
+		note = "of this destination"
+	}
+	return audit.Record{Action: audit.GuardReleased, Tenant: p.Tenant, Destination: p.Destination, Note: note}
 }

@@ -33,6 +33,10 @@ hogcast setup --nats-url nats://nats:4222 --replicas 3`,
 }
 
 type cli struct {
+	Destinations destinationsCommand `cmd:"" help:"Where tenants' events go: the destinations in the bucket."`
+	Secrets      secretsCommand      `cmd:"" help:"The master keys by which stored secrets are encrypted."`
+	Audit        auditCommand        `cmd:"" help:"Who has changed what, and when."`
+
 	Setup   setupCommand   `cmd:"" help:"Create or update streams, consumers and buckets in JetStream."`
 	Dead    deadCommand    `cmd:"" help:"Dead letters: what was not delivered, and why."`
 	Replay  replayCommand  `cmd:"" help:"Try dead letters again."`

@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/hogcast/hogcast/pkg/app"
+	"github.com/hogcast/hogcast/pkg/audit"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/destination"
@@ -41,9 +43,10 @@ const (
 
 // replayRun is what running a job needs.
 type replayRun struct {
-	NATS         config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
-	Destinations string      `placeholder:"FILE|DIR" help:"Destinations, as workers have them: needed to route letters of no destination anew, and for --to."`
-	Quiet        bool        `short:"q" help:"No progress."`
+	bucketFlags  `embed:""`
+	who          `embed:""`
+	Destinations string `placeholder:"FILE|DIR" help:"Destinations, where workers have them in files: needed to route letters of no destination anew, and for --to. Default: those of the bucket."`
+	Quiet        bool   `short:"q" help:"No progress."`
 }
 
 type replayStart struct {
@@ -78,7 +81,10 @@ func (c *replayStart) Run(ctx context.Context, system *config.System, sources *c
 	if err != nil {
 		return err
 	}
-	return c.with(ctx, system, sources, func(r *runner) error {
+	return c.with(ctx, system, sources, audit.ReplayStarted, func(r *runner) error {
+		if spec.To != "" && r.Destinations == nil {
+			return config.Usagef("--to: another destination has privacy rules of its own; give --destinations, since the bucket holds none")
+		}
 		if c.DryRun {
 			survey, err := r.Survey(ctx, spec)
 			if err != nil {
@@ -86,7 +92,8 @@ func (c *replayStart) Run(ctx context.Context, system *config.System, sources *c
 			}
 			return survey.Write(system.Stdout, spec.Rate)
 		}
-		return r.report(r.Start(ctx, spec))
+		job, err := r.Start(ctx, spec)
+		return r.report(ctx, job, err)
 	})
 }
 
@@ -102,9 +109,6 @@ func (c *replayStart) spec() (replay.Spec, error) {
 	if err := spec.Validate(); err != nil {
 		return spec, &config.UsageError{Err: err}
 	}
-	if spec.To != "" && c.Destinations == "" {
-		return spec, config.Usagef("--to: another destination has privacy rules of its own; give --destinations")
-	}
 	return spec, nil
 }
 
@@ -118,7 +122,10 @@ func (*replayResume) Examples() string { return "hogcast replay resume 20260102-
 
 // Run goes on with a job here.
 func (c *replayResume) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
-	return c.with(ctx, system, sources, func(r *runner) error { return r.report(r.Resume(ctx, c.ID)) })
+	return c.with(ctx, system, sources, audit.ReplayResumed, func(r *runner) error {
+		job, err := r.Resume(ctx, c.ID)
+		return r.report(ctx, job, err)
+	})
 }
 
 // runner runs a job for people.
@@ -126,15 +133,33 @@ type runner struct {
 	*replay.Runner
 	system *config.System
 	bar    *progress
+	deeds  deeds
 }
 
-func (c *replayRun) with(ctx context.Context, system *config.System, sources *config.Sources, use func(*runner) error) error {
+func (c *replayRun) with(ctx context.Context, system *config.System, sources *config.Sources, begun audit.Action, use func(*runner) error) error {
+	by, err := c.who.check(system)
+	if err != nil {
+		return err
+	}
 	set, err := c.destinations()
 	if err != nil {
 		return err
 	}
 	return withConn(ctx, c.NATS, sources, func(conn *queue.Conn) error {
+		if set == nil {
+			if set, err = c.inBucket(ctx, conn); err != nil {
+				return err
+			}
+		}
 		r, err := c.runner(ctx, system, conn, set)
+		if err == nil {
+			r.deeds = deeds{conn: conn, by: by, system: system}
+			tell := r.Started
+			r.Started = func(j replay.Job) {
+				tell(j)
+				r.deeds.note(ctx, aboutJob(begun, j))
+			}
+		}
 		if err == nil {
 			err = use(r)
 		}
@@ -164,6 +189,33 @@ func (c *replayRun) destinations() (*destination.Set, error) {
 		return nil, config.Usagef("--destinations: %w", loaded.Problems[0])
 	}
 	return destination.NewSet(loaded.Destinations), nil
+}
+
+// inBucket are the destinations in the bucket; nil where it holds none.
+func (c *replayRun) inBucket(ctx context.Context, conn *queue.Conn) (*destination.Set, error) {
+	secrets, err := app.SecretsOf(c.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	store, err := registry.OpenStore(ctx, registry.StoreParams{Conn: conn, Keys: secrets.Keys})
+	if err != nil {
+		return nil, err
+	}
+	all, err := store.List(ctx, "")
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	set := make([]*destination.Destination, 0, len(all))
+	for _, s := range all {
+		d := s.Destination
+		if d == nil || d.SecretUnreadable && !d.Privacy.UserHashKey.Empty() {
+			// Of a bad one nobody knows what it wants; without its key users
+			// would be hashed as nowhere else.
+			return nil, fmt.Errorf("the bucket of destinations: %w; mend it, give the master keys (--secrets-key-file), or --destinations", s.Problem)
+		}
+		set = append(set, d)
+	}
+	return destination.NewSet(set), nil
 }
 
 func (c *replayRun) runner(ctx context.Context, system *config.System, conn *queue.Conn, set *destination.Set) (*runner, error) {
@@ -212,7 +264,7 @@ func runnerName() string {
 }
 
 // report tells what became of a job, and makes it the exit code.
-func (r *runner) report(job replay.Job, err error) error {
+func (r *runner) report(ctx context.Context, job replay.Job, err error) error {
 	r.bar.end()
 	switch {
 	case errors.Is(err, replay.ErrNothing):
@@ -220,6 +272,9 @@ func (r *runner) report(job replay.Job, err error) error {
 		return err
 	case err != nil:
 		return err
+	}
+	if job.State == replay.Paused && ctx.Err() != nil { // by a signal; others note what they ask for
+		r.deeds.note(ctx, aboutJob(audit.ReplayPaused, job))
 	}
 	if err := replay.Summary(r.system.Stdout, job); err != nil {
 		return err
@@ -282,10 +337,15 @@ func (c *replayStatus) find(ctx context.Context, jobs *replay.Jobs) ([]replay.Jo
 // replayAsk is what pause and cancel share.
 type replayAsk struct {
 	NATS config.NATS `embed:"" prefix:"nats-" group:"NATS:"`
-	ID   string      `arg:"" help:"The replay, as hogcast replay status shows it."`
+	who  `embed:""`
+	ID   string `arg:"" help:"The replay, as hogcast replay status shows it."`
 }
 
 func (c *replayAsk) ask(ctx context.Context, system *config.System, sources *config.Sources, wish replay.Wish) error {
+	by, err := c.who.check(system)
+	if err != nil {
+		return err
+	}
 	return withConn(ctx, c.NATS, sources, func(conn *queue.Conn) error {
 		jobs, err := openJobs(ctx, conn)
 		if err != nil {
@@ -295,6 +355,11 @@ func (c *replayAsk) ask(ctx context.Context, system *config.System, sources *con
 		if err != nil {
 			return fmt.Errorf("replay: %w", err)
 		}
+		action := audit.ReplayPaused
+		if wish == replay.Cancel {
+			action = audit.ReplayCancelled
+		}
+		deeds{conn: conn, by: by, system: system}.note(ctx, aboutJob(action, job))
 		return replay.Summary(system.Stdout, job)
 	})
 }

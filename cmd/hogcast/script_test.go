@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,6 +26,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	clitest.Scripts(t, map[string]clitest.Command{
 		"programs": programs, "records": records, "destinations": destinations, "arrived": arrived, "waiting": waiting, "letters": letters, "until": until,
+		"listening": listening, "kvput": kvput, "absent": absent,
 	})
 }
 
@@ -115,6 +118,49 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s never said %s", args[2], args[0])
+}
+
+// listening ADDR: waits until somebody listens there.
+func listening(ts *testscript.TestScript, _ bool, args []string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+		if c, err := net.Dial("tcp", args[0]); err == nil {
+			ts.Check(c.Close())
+			return
+		}
+	}
+	ts.Fatalf("nobody listens at %s", args[0])
+}
+
+// kvput BUCKET KEY VALUE: writes a key by other means than hogcast's.
+func kvput(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := queue.Connect(ctx, queue.ConnectConfig{URLs: []string{ts.Getenv("NATS_URL")}})
+	ts.Check(err)
+	defer conn.Close()
+	bucket, err := conn.Bucket(ctx, args[0])
+	ts.Check(err)
+	ts.Check(bucket.Set(ctx, args[1], []byte(args[2])))
+}
+
+// absent TEXT FILE...: no file of the script's, NATS's among them, holds the
+// text, but for those that are named.
+func absent(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(filepath.WalkDir(ts.MkAbs("."), func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || slices.Contains(args[1:], entry.Name()) {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(data), args[0]) {
+			ts.Fatalf("%s holds %s", path, args[0])
+		}
+		return nil
+	}))
 }
 
 // ids are those of the records from one number to another.

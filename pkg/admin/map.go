@@ -1,4 +1,5 @@
-// Package admin holds the operator's verbs. Layer 4. It owns no goroutines.
+// Package admin holds the operator's verbs. Layer 4. It owns no goroutine that
+// outlives the call.
 package admin
 
 import (

@@ -24,3 +24,11 @@ func plural[N int | uint64](n N, what string) string {
 	}
 	return thousands(n) + " " + strings.TrimSuffix(what, "s") + "s"
 }
+
+// branches is `1 held branch`, `2 held branches`.
+func branches(n uint64) string {
+	if n == 1 {
+		return "1 held branch"
+	}
+	return thousands(n) + " held branches"
+}

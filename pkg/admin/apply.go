@@ -1,0 +1,436 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/posthog"
+	"github.com/hogcast/hogcast/pkg/registry"
+)
+
+// ApplyParams say what is to be in the bucket.
+type ApplyParams struct {
+	Loaded *registry.Loaded // secrets may be masked, and keys left out: unchanged
+	Tenant string           // only this one's; "": all
+	Prune  bool             // delete what is not in it
+	DryRun bool             // change nothing
+	Test   bool             // test even in a dry run
+	NoTest bool             // save without tests, which the audit trail tells
+	JSON   bool             // a line for each
+	// Confirm is asked before anything is deleted.
+	Confirm Confirm
+}
+
+// Applied is what is to become, or has become, of one entry.
+type Applied struct {
+	Tenant      string                  `json:"tenant"`
+	Destination string                  `json:"destination"`
+	Action      string                  `json:"action"` // create, update, delete, unchanged or bad
+	Result      string                  `json:"result"` // planned, done, failed, undecided or unchanged
+	Revision    uint64                  `json:"revision,omitempty"`
+	Changes     []SettingChange         `json:"changes,omitempty"`
+	Error       string                  `json:"error,omitempty"`
+	Held        uint64                  `json:"held,omitempty"` // of one that is deleted
+	Test        *posthog.ConnectionTest `json:"test,omitempty"`
+
+	id    destination.ID
+	now   *registry.Stored
+	whole *destination.Destination
+	tests bool
+}
+
+// The actions and results.
+const (
+	actCreate    = "create"
+	actUpdate    = "update"
+	actDelete    = "delete"
+	actUnchanged = "unchanged"
+	actBad       = "bad"
+
+	resPlanned   = "planned"
+	resDone      = "done"
+	resFailed    = "failed"
+	resUndecided = "undecided"
+	resUnchanged = "unchanged"
+)
+
+// Differences counts what differs, and what has failed.
+type Differences struct{ Create, Update, Delete, Unchanged, Failed int }
+
+// Any reports whether anything differs.
+func (d Differences) Any() bool { return d.Create+d.Update+d.Delete > 0 }
+
+// Apply makes the bucket hold what was loaded: it shows the differences, tests
+// what is new or has another key or endpoint, and saves each entry that passed,
+// whatever becomes of the others. The error is ErrSome where one has failed.
+func (d *Destinations) Apply(ctx context.Context, p ApplyParams) (Differences, error) {
+	a := &applying{d: d, p: p, tests: map[string]*sharedTest{}}
+	if err := a.plan(ctx); err != nil {
+		return Differences{}, err
+	}
+	if err := a.writePlan(); err != nil {
+		return Differences{}, err
+	}
+	if !p.DryRun || p.Test {
+		if err := a.confirm(); err != nil {
+			return Differences{}, err
+		}
+		a.do(ctx)
+	}
+	counts := a.counts()
+	if err := a.end(counts); err != nil {
+		return counts, err
+	}
+	if counts.Failed > 0 {
+		return counts, ErrSome
+	}
+	return counts, nil
+}
+
+type applying struct {
+	d   *Destinations
+	p   ApplyParams
+	all []*Applied
+
+	mu    sync.Mutex
+	tests map[string]*sharedTest // by what a test depends on
+}
+
+const (
+	plansAtOnce = 16
+	// doneAtOnce bounds the tests, of five requests each, and the writes.
+	doneAtOnce = 8
+)
+
+func (a *applying) plan(ctx context.Context) error {
+	stored, err := a.d.Store.List(ctx, a.p.Tenant)
+	if err != nil {
+		return err
+	}
+	there := make(map[destination.ID]*registry.Stored, len(stored))
+	for _, s := range stored {
+		there[s.ID] = s
+	}
+	a.bad()
+	var planning errgroup.Group
+	planning.SetLimit(plansAtOnce)
+	for _, dest := range a.p.Loaded.Destinations {
+		if a.p.Tenant != "" && dest.Tenant != a.p.Tenant {
+			continue
+		}
+		one := &Applied{Tenant: dest.Tenant, Destination: dest.Name, id: dest.ID, now: there[dest.ID]}
+		a.all = append(a.all, one)
+		delete(there, dest.ID)
+		planning.Go(func() error { return a.planOne(ctx, one, dest) })
+	}
+	if err := planning.Wait(); err != nil {
+		return err
+	}
+	if a.p.Prune {
+		err = a.prune(ctx, there)
+	}
+	slices.SortStableFunc(a.all, func(x, y *Applied) int {
+		return cmp.Or(cmp.Compare(x.Tenant, y.Tenant), cmp.Compare(x.Destination, y.Destination))
+	})
+	return err
+}
+
+// bad tells of the entries that can't be read.
+func (a *applying) bad() {
+	for _, p := range a.p.Loaded.Problems {
+		a.all = append(a.all, &Applied{Action: actBad, Result: resFailed, Error: p.Error()})
+	}
+}
+
+func (a *applying) planOne(ctx context.Context, one *Applied, dest *destination.Destination) error {
+	whole, err := a.d.check(ctx, dest, revisionOf(one.now, nil))
+	one.Action = actUpdate
+	if one.now == nil {
+		one.Action = actCreate
+	}
+	switch {
+	case errors.Is(err, registry.ErrPlain) && a.p.DryRun:
+	case errors.Is(err, registry.ErrInvalid), errors.Is(err, registry.ErrConflict):
+		one.fail(resFailed, err)
+		return nil
+	case err != nil:
+		return err
+	}
+	one.whole, one.Result = whole, resPlanned
+	was := destinationOf(one.now)
+	one.Changes = Changes(was, whole)
+	if len(one.Changes) == 0 && one.now != nil && one.now.Problem == nil {
+		one.Action, one.Result, one.Revision = actUnchanged, resUnchanged, one.now.Revision
+	}
+	one.tests = was == nil || connectionOf(was) != connectionOf(whole)
+	return nil
+}
+
+func (o *Applied) fail(result string, err error) {
+	o.Result, o.Error = result, strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+// connectionOf is what a test of a connection depends on.
+func connectionOf(d *destination.Destination) string {
+	return fmt.Sprintf("%q %q %q %q %q", d.Endpoint, d.APIKey.Reveal(), d.Protocol, d.Region, d.CA)
+}
+
+// prune plans to delete what was not loaded. While some entries can't be read
+// nobody can tell which those are.
+func (a *applying) prune(ctx context.Context, there map[destination.ID]*registry.Stored) error {
+	switch {
+	case len(a.p.Loaded.Condemned) > 0:
+		a.all = append(a.all, &Applied{Action: actBad, Result: resFailed, Error: "nothing is pruned while an entry can't be read: it may be one that is to stay"})
+		return nil
+	case len(a.p.Loaded.Destinations) == 0:
+		return errors.New("--prune: no destination is left in the file, so that all would be deleted; delete them by name")
+	}
+	for id, s := range there {
+		held, err := a.d.held(ctx, id)
+		if err != nil {
+			return err
+		}
+		a.all = append(a.all, &Applied{
+			Tenant: id.Tenant, Destination: id.Name, Action: actDelete, Result: resPlanned, Held: held,
+			Revision: s.Revision, Changes: nil, id: id, now: s,
+		})
+	}
+	return nil
+}
+
+func (a *applying) writePlan() error {
+	if a.p.JSON {
+		return nil
+	}
+	for _, one := range a.all {
+		if err := a.writeDifference(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applying) writeDifference(one *Applied) error {
+	out := a.d.Out
+	var err error
+	switch {
+	case one.Result == resFailed && one.id == destination.ID{}:
+		_, err = fmt.Fprintf(out, "! %s\n", visible(one.Error))
+	case one.Result == resFailed:
+		_, err = fmt.Fprintf(out, "! %s: %s\n", one.id, visible(strings.TrimPrefix(one.Error, one.id.String()+": ")))
+	case one.Action == actCreate:
+		_, err = fmt.Fprintf(out, "+ %s\n", one.id)
+	case one.Action == actUpdate:
+		_, err = fmt.Fprintf(out, "~ %s, revision %d%s\n", one.id, one.now.Revision, written(versionOf(one.now)))
+	case one.Action == actDelete:
+		_, err = fmt.Fprintf(out, "- %s, revision %d%s\n", one.id, one.now.Revision, written(versionOf(one.now)))
+		if one.Held > 0 {
+			fmt.Fprintf(out, "    %s become dead letters (destination_deleted)\n", branches(one.Held))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return writeChanges(out, "    ", one.Changes)
+}
+
+func (a *applying) confirm() error {
+	doomed, held := 0, uint64(0)
+	for _, one := range a.all {
+		if one.Action == actDelete {
+			doomed++
+			held += one.Held
+		}
+	}
+	if doomed == 0 || a.p.DryRun {
+		return nil
+	}
+	return a.p.Confirm.Ask("Delete %s, for which %s? Type yes: ", plural(doomed, "destination"), heldWords(held))
+}
+
+func heldWords(n uint64) string {
+	if n == 0 {
+		return "nothing is held"
+	}
+	return branches(n) + " become dead letters"
+}
+
+// do tests and saves, several at once, and tells of each when it is done.
+func (a *applying) do(ctx context.Context) {
+	var doing errgroup.Group
+	doing.SetLimit(doneAtOnce)
+	for _, one := range a.all {
+		if one.Result != resPlanned {
+			continue
+		}
+		doing.Go(func() error {
+			a.doOne(ctx, one)
+			a.tell(one)
+			return nil
+		})
+	}
+	_ = doing.Wait() // the goroutines return nothing but nil
+}
+
+func (a *applying) doOne(ctx context.Context, one *Applied) {
+	if ctx.Err() != nil {
+		one.fail(resFailed, fmt.Errorf("not tried: %w", context.Cause(ctx)))
+		return
+	}
+	if one.Action == actDelete {
+		a.delete(ctx, one)
+		return
+	}
+	if one.tests && !a.p.NoTest {
+		one.Test = a.test(ctx, one.whole)
+		if err := testError(one.Test.Result); err != nil {
+			one.Result, one.Error = string(one.Test.Result), "not saved: "+err.Error()
+			return
+		}
+	}
+	if a.p.DryRun {
+		return
+	}
+	put := registry.Put{Destination: one.whole, Expect: revisionOf(one.now, nil), By: a.d.By}
+	if one.tests && a.p.NoTest {
+		put.Note = noTestNote
+	}
+	saved, err := a.d.Store.Put(ctx, put)
+	if err = a.settled(err); err != nil {
+		one.fail(resFailed, err)
+		return
+	}
+	one.Result, one.Revision = resDone, saved.Revision
+}
+
+func (a *applying) settled(err error) error {
+	a.mu.Lock() // warnings go to one place
+	defer a.mu.Unlock()
+	return a.d.settled(err)
+}
+
+func (a *applying) delete(ctx context.Context, one *Applied) {
+	if a.p.DryRun {
+		return
+	}
+	note := "not in what was applied; " + fateNote(DeleteParams{}, one.Held)
+	err := a.settled(a.d.Store.Delete(ctx, registry.Delete{ID: one.id, Expect: one.now.Revision, By: a.d.By, Note: note}))
+	if err != nil {
+		one.fail(resFailed, err)
+		return
+	}
+	one.Result = resDone
+	if err := a.d.after(ctx, one.id); err != nil {
+		one.Error = "deleted; but: " + err.Error()
+	}
+}
+
+// after sees to what is left of a destination that is deleted.
+func (d *Destinations) after(ctx context.Context, id destination.ID) error {
+	left, err := d.held(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case left == 0:
+		return d.forget(ctx, id)
+	}
+	return d.rouse(ctx, id)
+}
+
+// sharedTest is one test of all the entries that have one connection.
+type sharedTest struct {
+	once sync.Once
+	test *posthog.ConnectionTest
+}
+
+func (a *applying) test(ctx context.Context, dest *destination.Destination) *posthog.ConnectionTest {
+	a.mu.Lock()
+	key := connectionOf(dest)
+	shared := a.tests[key]
+	if shared == nil {
+		shared = &sharedTest{}
+		a.tests[key] = shared
+	}
+	a.mu.Unlock()
+	shared.once.Do(func() { shared.test = a.d.Tester.TestConnection(ctx, dest) })
+	own := *shared.test
+	own.Tenant, own.Destination = dest.Tenant, dest.Name
+	return &own
+}
+
+// tell writes what has become of an entry.
+func (a *applying) tell(one *Applied) {
+	if a.p.JSON {
+		return // at the end, in their order
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := a.d.Out
+	switch one.Result {
+	case resDone:
+		fmt.Fprintf(out, "%s %s%s\n", map[string]string{actCreate: "created", actUpdate: "updated", actDelete: "deleted"}[one.Action], one.id, a.revision(one))
+	case resPlanned:
+		if one.Test != nil {
+			fmt.Fprintf(out, "%s would pass its test\n", one.id)
+		}
+	default:
+		fmt.Fprintf(out, "%s: %s: %s\n", one.Result, one.id, visible(strings.TrimPrefix(one.Error, one.id.String()+": ")))
+		if one.Test != nil {
+			_ = writeTest(out, one.Test) // told already, in short
+		}
+	}
+}
+
+func (a *applying) revision(one *Applied) string {
+	text := ""
+	if one.Action != actDelete {
+		text = fmt.Sprintf(", revision %d", one.Revision)
+	}
+	if one.Error != "" {
+		text += " (" + visible(one.Error) + ")"
+	}
+	return text
+}
+
+func (a *applying) counts() (n Differences) {
+	for _, one := range a.all {
+		switch {
+		case one.Result == resFailed || one.Result == resUndecided:
+			n.Failed++
+		case one.Action == actCreate:
+			n.Create++
+		case one.Action == actUpdate:
+			n.Update++
+		case one.Action == actDelete:
+			n.Delete++
+		default:
+			n.Unchanged++
+		}
+	}
+	return n
+}
+
+func (a *applying) end(n Differences) error {
+	if a.p.JSON {
+		for _, one := range a.all {
+			if err := encoder(a.d.Out).Encode(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	format := "%d created, %d updated, %d deleted, %d unchanged, %d failed\n"
+	if a.p.DryRun {
+		format = "%d to create, %d to update, %d to delete, %d unchanged, %d would fail; nothing was changed\n"
+	}
+	_, err := fmt.Fprintf(a.d.Out, format, n.Create, n.Update, n.Delete, n.Unchanged, n.Failed)
+	return err
+}
