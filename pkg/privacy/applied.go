@@ -17,9 +17,6 @@ const (
 	RuleMetadata    = "metadata"
 	RuleUserHash    = "user_hash"
 	RuleRedact      = "redact"
-
-	// ModeRule is RulePrivacyMode.
-	ModeRule = RulePrivacyMode
 )
 
 // revisionPrefix marks, in that list, the revision of the rules that a record
