@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	clitest.Scripts(t, map[string]clitest.Command{
 		"programs": programs, "records": records, "destinations": destinations, "arrived": arrived, "waiting": waiting, "letters": letters, "until": until,
-		"listening": listening, "kvput": kvput, "absent": absent,
+		"listening": listening, "kvput": kvput, "absent": absent, "expand": expand, "join": join,
 	})
 }
 
@@ -143,6 +143,23 @@ func kvput(ts *testscript.TestScript, _ bool, args []string) {
 	bucket, err := conn.Bucket(ctx, args[0])
 	ts.Check(err)
 	ts.Check(bucket.Set(ctx, args[1], []byte(args[2])))
+}
+
+// expand FILE...: puts the script's variables into the files.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, file := range args {
+		text := os.Expand(ts.ReadFile(file), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
+}
+
+// join FILE PART...: writes the parts into the file, in their order.
+func join(ts *testscript.TestScript, _ bool, args []string) {
+	var all strings.Builder
+	for _, part := range args[1:] {
+		all.WriteString(ts.ReadFile(part))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(all.String()), 0o600))
 }
 
 // absent TEXT FILE...: no file of the script's, NATS's among them, holds the
