@@ -52,7 +52,17 @@ func (w *worker) openBucket(ctx context.Context) error {
 	return nil
 }
 
-func (w *worker) changed(now *destination.Set, ids []destination.ID) { w.board.Changed(now, ids...) }
+// changed has the parts follow a change that is in force.
+func (w *worker) changed(now *destination.Set, ids []destination.ID) {
+	w.board.Changed(now, ids...)
+	w.scrub.Changed(ids)
+	if w.config.LimitMemory {
+		w.memory.follow(w.config.Window, now.Len())
+	}
+}
+
+// Current is the snapshot in force.
+func (w *worker) Current() *destination.Set { return w.files.Current() }
 
 // asker is nil where destinations are in files: they are all that there is.
 var _ pipeline.Asker = (*registry.KV)(nil)
@@ -64,6 +74,9 @@ func (w *worker) awaitDestinations(ctx context.Context) error {
 	defer slow.Stop()
 	if err := w.files.Listed(ctx); err != nil {
 		return err
+	}
+	if w.config.LimitMemory {
+		w.memory.follow(w.config.Window, w.files.Current().Len())
 	}
 	for _, p := range w.files.Problems() {
 		w.log.Debug("an entry is not in force as it stands", zap.String("where", p.Where), zap.String("problem", p.Problem))

@@ -26,6 +26,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/pipeline"
 	"github.com/hogcast/hogcast/pkg/posthog"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/scrub"
 	"github.com/hogcast/hogcast/pkg/telemetry"
 )
 
@@ -166,6 +167,9 @@ type worker struct {
 	files      destinations
 	asker      pipeline.Asker // nil: the files hold all that there is
 	board      *fleet.Board
+	letters    *deadletter.Writer
+	scrub      *scrub.Service
+	memory     memoryLimit
 	waker      *held.Waker
 	keeper     *held.Keeper
 	sender     *posthog.Sender
@@ -221,6 +225,8 @@ func (w *worker) start(ctx context.Context) error {
 		Blocked: func(match func(*destination.Destination) bool) { w.dispatcher.Release(match) },
 		Moved:   func(from, to health.State) { metrics.StateChanges.WithLabelValues(string(from), string(to)).Inc() },
 	})
+	w.letters = w.letterWriter(metrics)
+	w.scrub = scrub.New(scrub.Params{Conn: w.conn, Registry: w, Letters: w.letters, Worker: c.Name, Logger: w.log})
 	if err := w.openBucket(ctx); err != nil {
 		return err
 	}
@@ -247,9 +253,6 @@ func (w *worker) start(ctx context.Context) error {
 func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 	c := w.config
 	window := queue.NewWindow(c.Window)
-	if c.LimitMemory {
-		limitMemory(c.Window, w.files.Current().Len())
-	}
 	deliveryConfig := delivery.DefaultConfig()
 	deliveryConfig.RequestTimeout = c.RequestTimeout
 	deliveryConfig.Observe, deliveryConfig.Workers = w.board.Observe, w.board.Workers
@@ -267,15 +270,9 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 		return err
 	}
 	quota := held.NewQuota(w.board.Workers, w.log)
-	letters := deadletter.NewWriter(w.conn, int(w.conn.NATS.MaxPayload()))
-	letters.OnDiscard(func(d deadletter.Discard) {
-		metrics.Discarded.Inc()
-		w.log.Warn("a dead letter was discarded to make room for a newer one", zap.String("tenant", d.Tenant),
-			zap.String("destination", d.Destination), zap.String("reason", d.Reason), zap.Uint64("sequence", d.Sequence))
-	})
 	w.handler = pipeline.New(pipeline.Params{
 		Registry: w.files, Asker: w.asker, Health: w.board, Deliverer: w.dispatcher, Settler: w.consumer, Metrics: metrics, Traces: w.traces,
-		Parker: held.NewParker(w.conn, w.waker, quota), Letters: letters,
+		Parker: held.NewParker(w.conn, w.waker, quota), Letters: w.letters,
 		Worker: c.Name, MainLaneMax: c.MainLaneMax, Logger: w.log,
 	})
 	w.keeper = held.NewKeeper(held.Params{
@@ -287,11 +284,23 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 	figures := newSurvey(w)
 	w.background("board", w.board.Run)
 	w.background("figures", figures.run)
+	w.background("scrub", w.scrub.Run)
 	known, cancel := context.WithTimeout(ctx, boardWait)
 	defer cancel()
 	w.board.CaughtUp(known)
 	w.board.Changed(w.files.Current())
 	return nil
+}
+
+// letterWriter writes dead letters, and tells of those that make room.
+func (w *worker) letterWriter(metrics *telemetry.Metrics) *deadletter.Writer {
+	letters := deadletter.NewWriter(w.conn, int(w.conn.NATS.MaxPayload()))
+	letters.OnDiscard(func(d deadletter.Discard) {
+		metrics.Discarded.Inc()
+		w.log.Warn("a dead letter was discarded to make room for a newer one", zap.String("tenant", d.Tenant),
+			zap.String("destination", d.Destination), zap.String("reason", d.Reason), zap.Uint64("sequence", d.Sequence))
+	})
+	return letters
 }
 
 // background runs a part until the worker stops.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -28,6 +29,8 @@ const (
 	ReplayCancelled    Action = "replay_cancelled"
 	DeadDropped        Action = "dead_dropped"
 	Purged             Action = "purged"
+	ScrubStarted       Action = "scrub_started"
+	ScrubCancelled     Action = "scrub_cancelled"
 	GuardReleased      Action = "guard_released"
 	DestinationWoken   Action = "destination_woken" // probed by hand, its settings unchanged
 	HeldDiscarded      Action = "held_discarded"
@@ -39,7 +42,7 @@ const (
 func Actions() []Action {
 	return []Action{
 		DestinationCreated, DestinationUpdated, DestinationDeleted, SecretsRotated, ReplayStarted,
-		ReplayPaused, ReplayResumed, ReplayCancelled, DeadDropped, Purged, GuardReleased,
+		ReplayPaused, ReplayResumed, ReplayCancelled, DeadDropped, Purged, ScrubStarted, ScrubCancelled, GuardReleased,
 		DestinationWoken, HeldDiscarded, HeldMoved, SecretsRevealed,
 	}
 }
@@ -134,12 +137,7 @@ func (q Query) wants(r *Record) bool {
 	case len(q.Actions) == 0:
 		return true
 	}
-	for _, a := range q.Actions {
-		if a == r.Action {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(q.Actions, r.Action)
 }
 
 // Read calls use with each record that matches, oldest first. A record that

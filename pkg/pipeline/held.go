@@ -15,7 +15,6 @@ import (
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/queue"
-	"github.com/hogcast/hogcast/pkg/record"
 	"github.com/hogcast/hogcast/pkg/telemetry"
 )
 
@@ -252,22 +251,10 @@ func (k *Keeper) open(d *queue.Delivery, to destination.ID, done func(bool)) (*b
 }
 
 // privatise applies the privacy rules of the day to what was stored before they
-// were in force, wherever it goes from here. What can't be read can't be made
-// private, and loses its bytes.
+// were in force, wherever it goes from here.
 func (k *Keeper) privatise(to destination.ID, e *envelope.Envelope) {
 	for _, rules := range k.rulesFor(to) {
-		if rules.Current(e.Rules) || !e.Replayable() {
-			continue
-		}
-		if len(e.Rules) == 0 {
-			e.Detail = "" // of a time when answers were quoted
-		}
-		raw, r, err := decodeStored(e)
-		if err != nil {
-			e.Withhold()
-			return
-		}
-		keep(e, raw, r, rules)
+		privacy.Renew(e, rules)
 	}
 }
 
@@ -289,7 +276,7 @@ func (k *Keeper) rulesFor(to destination.ID) []privacy.Rules {
 // send maps the record anew and hands it to delivery. What can't be read any
 // more is a dead letter.
 func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Item, done func(delivery.Result)) {
-	raw, r, err := decodeStored(b.e)
+	raw, r, err := privacy.Decode(b.e)
 	if err != nil {
 		describe(b.e, err)
 		k.letter(b, outcome.Malformed)
@@ -300,16 +287,6 @@ func (k *Keeper) send(b *branch, to *destination.Destination, item *delivery.Ite
 	span := k.trace(b, len(raw))
 	k.load(item, cargo{record: r, bytes: len(raw), applied: b.e.Rules, span: span})
 	k.Deliverer.Submit(item)
-}
-
-// decodeStored reads a stored record: its bytes, and what they say.
-func decodeStored(e *envelope.Envelope) ([]byte, *record.Record, error) {
-	raw, err := e.Record()
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := record.Decode(raw)
-	return raw, r, err
 }
 
 // buryHeld makes a dead letter of a held branch. to is nil where nothing was

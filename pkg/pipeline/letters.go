@@ -140,5 +140,5 @@ func (j *job) store(e *envelope.Envelope, rules privacy.Rules) {
 		e.Withhold()
 		return
 	}
-	keep(e, j.message.Data, r, rules)
+	privacy.Keep(e, j.message.Data, r, rules)
 }

@@ -4,9 +4,7 @@ import (
 	"sync"
 
 	"github.com/hogcast/hogcast/pkg/destination"
-	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/privacy"
-	"github.com/hogcast/hogcast/pkg/record"
 )
 
 // maxCompiled bounds the compiled privacy rules that are kept, as the weight of
@@ -83,14 +81,4 @@ func (h *Handler) rulesOf(to *destination.Destination) privacy.Rules {
 		to = now
 	}
 	return h.compiled.of(to)
-}
-
-// keep puts a record into its envelope as the rules allow it to be kept there.
-func keep(e *envelope.Envelope, raw []byte, r *record.Record, rules privacy.Rules) {
-	rules = rules.After(e.Rules)
-	e.Body, e.Encoding = privacy.Stored(raw, r, rules), ""
-	e.Rules = privacy.Add(e.Rules, rules)
-	if !rules.Empty() {
-		e.Dropped = append(e.Dropped, rules.Paths(r.Dropped)...)
-	}
 }

@@ -107,7 +107,7 @@ func (h *Handler) homeless(j *job, r *record.Record) deadletter.Letter {
 	l := j.letter(outcome.NoDestination, j.message.Data)
 	if h.Registry.Current().AnyPrivate(r.Tenant) {
 		strictest := privacy.RulesOf(&destination.Destination{PrivacyMode: true})
-		keep(&l.Envelope, j.message.Data, r, strictest)
+		privacy.Keep(&l.Envelope, j.message.Data, r, strictest)
 	}
 	return l
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/record"
 	"github.com/hogcast/hogcast/pkg/routing"
@@ -54,7 +55,7 @@ var errNoDestination = errors.New("its tenant has no destination")
 
 // readable decodes a record and sees whether anybody may want it.
 func (k *Keeper) readable(b *branch, tenant string) ([]byte, *record.Record, outcome.DeadReason, error) {
-	raw, r, err := decodeStored(b.e)
+	raw, r, err := privacy.Decode(b.e)
 	if err == nil {
 		err = r.CheckTenant(tenant)
 	}
@@ -92,7 +93,7 @@ func (k *Keeper) rerouted(b *branch, r *record.Record, raw []byte) {
 	for _, d := range wanted {
 		e := *b.e
 		e.Reason, e.Detail, e.Field, e.Encoding = string(outcome.Guarded), "", "", ""
-		keep(&e, raw, r, k.rulesOf(d.Destination))
+		privacy.Keep(&e, raw, r, k.rulesOf(d.Destination))
 		k.hold(held.Branch{To: d.Destination.ID, From: b.from, Envelope: e}, b.live, finish)
 	}
 	finish("", nil)

@@ -44,6 +44,14 @@ func (s *Store) First(ctx context.Context, filter string) (StoredMessage, error)
 	})
 }
 
+// Next reads the oldest message that matches from a sequence on; see First. It
+// is for work queues, on which nothing but their consumer may Read.
+func (s *Store) Next(ctx context.Context, filter string, from uint64) (StoredMessage, error) {
+	return s.message("the next of "+filter, func() (*jetstream.RawStreamMsg, error) {
+		return s.stream.GetMsg(ctx, max(from, 1), jetstream.WithGetMsgSubject(filter))
+	})
+}
+
 // Last reads the newest message that matches; see First.
 func (s *Store) Last(ctx context.Context, filter string) (StoredMessage, error) {
 	return s.message("the last of "+filter, func() (*jetstream.RawStreamMsg, error) {
@@ -160,4 +168,17 @@ func readStart(config *jetstream.ConsumerConfig, from uint64, since time.Time) {
 	case !since.IsZero():
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
 	}
+}
+
+// Erase deletes one message by its sequence, and overwrites its bytes where they
+// are stored; that there is none is success.
+func (s *Store) Erase(ctx context.Context, sequence uint64) error {
+	err := s.stream.SecureDeleteMsg(ctx, sequence)
+	if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if _, gone := s.Get(ctx, sequence); errors.Is(gone, ErrNoMessage) {
+		return nil
+	}
+	return fmt.Errorf("erasing message %d of %s: %w: %w", sequence, s.name, ErrUnavailable, err)
 }
