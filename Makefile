@@ -2,6 +2,7 @@
 GO       ?= go
 BIN      ?= bin
 FUZZTIME ?= 15s
+FUZZLONG ?= 60s
 # promtool as of PATH with PROMTOOL=promtool; else built once, through the Go proxy.
 PROMTOOL ?= $(GO) run -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool@v0.316.0
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -36,10 +37,10 @@ lint: ## golangci-lint, pinned, run through the Go toolchain
 	$(GO) vet ./...
 
 # The decoder and the mapper face whatever anybody publishes: they get longer.
-fuzz: ## Each fuzz target for FUZZTIME (default 15s), decoder and mapper for a minute
+fuzz: ## Each fuzz target for FUZZTIME (15s), decoder and mapper for FUZZLONG (60s)
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for target in $$(grep -hos '^func Fuzz[A-Za-z]*' $${pkg#*/*/*/}/*_test.go | sed 's/^func //'); do \
-	    case $$target in FuzzDecode|FuzzMap) time=60s;; *) time=$(FUZZTIME);; esac; \
+	    case $$target in FuzzDecode|FuzzMap) time=$(FUZZLONG);; *) time=$(FUZZTIME);; esac; \
 	    echo "$$pkg $$target $$time"; \
 	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $$time -fuzzminimizetime 10x $$pkg; \
 	  done; \
