@@ -128,18 +128,26 @@ func (m *mover) ofHosts(ctx context.Context, progress func()) error {
 	if err != nil {
 		return err
 	}
-	subject := queue.HeldHostSubject("*", m.from.Tenant, m.from.Name)
-	return store.Read(ctx, queue.ReadParams{Stream: queue.StreamHeldHosts, Subject: subject}, func(s queue.StoredMessage) error {
-		e, err := envelope.Parse(s.Header, s.Body)
+	for {
+		s, err := store.First(ctx, queue.HeldHostSubject("*", m.from.Tenant, m.from.Name))
+		if errors.Is(err, queue.ErrNoMessage) {
+			return nil
+		}
+		var e *envelope.Envelope
+		if err == nil {
+			e, err = envelope.Parse(s.Header, s.Body)
+		}
 		if err == nil {
 			err = m.one(ctx, envelope.Source{Stream: queue.StreamHeldHosts, Sequence: s.Sequence, Time: s.Time}, e)
+		}
+		if err == nil {
+			err = store.Delete(ctx, s.Sequence)
 		}
 		if err != nil {
 			return fmt.Errorf("moving what is held for its host: %w", err)
 		}
 		progress()
-		return store.Delete(ctx, s.Sequence)
-	})
+	}
 }
 
 // one stores a branch for the other destination, under that one's rules. What
