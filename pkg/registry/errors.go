@@ -18,6 +18,9 @@ var (
 	ErrInvalid = errors.New("not saved")
 	// ErrPlain: there is no master key, and secrets may not be stored in plain.
 	ErrPlain = errors.New("no master key to encrypt secrets with")
+	// ErrSecretUnreadable: a secret of a stored entry can't be decrypted with the
+	// keys that there are.
+	ErrSecretUnreadable = errors.New("secret unreadable")
 	// ErrNotAudited: it was done, and the audit trail could not be told.
 	ErrNotAudited = errors.New("done, but not in the audit trail")
 )

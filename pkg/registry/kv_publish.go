@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -162,8 +163,8 @@ func (k *KV) recoverOne(ctx context.Context, key string) {
 // lastGood finds the newest version that is good, since it was deleted last.
 func (k *KV) lastGood(history []queue.Entry) (*destination.Destination, uint64) {
 	ring := k.params.Keys.Ring()
-	for i := len(history) - 1; i >= 0; i-- {
-		switch s := decode(history[i], ring); {
+	for _, version := range slices.Backward(history) {
+		switch s := decode(version, ring); {
 		case s.Deleted:
 			return nil, 0
 		case s.Problem == nil:

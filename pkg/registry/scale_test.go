@@ -15,11 +15,11 @@ import (
 )
 
 // fill writes the destinations of n tenants.
-func fill(t testing.TB, conn *queue.Conn, keys *seal.Keys, n int) {
-	t.Helper()
-	s, err := registry.OpenStore(t.Context(), registry.StoreParams{Conn: conn, Keys: keys})
+func fill(tb testing.TB, conn *queue.Conn, keys *seal.Keys, n int) {
+	tb.Helper()
+	s, err := registry.OpenStore(tb.Context(), registry.StoreParams{Conn: conn, Keys: keys})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	next := make(chan int)
 	var writers sync.WaitGroup
@@ -28,8 +28,8 @@ func fill(t testing.TB, conn *queue.Conn, keys *seal.Keys, n int) {
 			for i := range next {
 				d := destinationOf(fmt.Sprintf("tenant%05d", i), "main")
 				d.APIKeys.Exclude = []string{"key_of_the_test_suite"}
-				if _, err := s.Put(t.Context(), registry.Put{Destination: d, By: "ann"}); err != nil {
-					t.Error(err)
+				if _, err := s.Put(tb.Context(), registry.Put{Destination: d, By: "ann"}); err != nil {
+					tb.Error(err)
 				}
 			}
 		})

@@ -21,20 +21,20 @@ func nats(t *testing.T) *queue.Conn {
 	return natsOf(t)
 }
 
-func natsOf(t testing.TB) *queue.Conn {
-	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
+func natsOf(tb testing.TB) *queue.Conn {
+	tb.Helper()
+	server, err := embedded.Start(embedded.Config{StoreDir: tb.TempDir()})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
+	tb.Cleanup(server.Stop)
+	conn, err := queue.Connect(tb.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
+	tb.Cleanup(conn.Close)
+	if _, err := queue.Setup(tb.Context(), conn, queue.DefaultParams()); err != nil {
+		tb.Fatal(err)
 	}
 	return conn
 }
@@ -45,19 +45,19 @@ func ring(t *testing.T, ids ...string) *seal.Ring {
 	return ringOf(t, ids...)
 }
 
-func ringOf(t testing.TB, ids ...string) *seal.Ring {
-	t.Helper()
+func ringOf(tb testing.TB, ids ...string) *seal.Ring {
+	tb.Helper()
 	var text strings.Builder
 	for _, id := range ids {
 		key, err := seal.NewKey(id)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		text.WriteString(key + "\n")
 	}
 	r, err := seal.ParseRing(text.String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -249,9 +249,9 @@ func TestAMaskedSecretStays(t *testing.T) {
 	for name, change := range map[string]func(*destination.Destination){
 		"the mask of another key": func(d *destination.Destination) { d.APIKey = destination.NewSecret("phc_xx…yyyy") },
 		"a mask of what was never there": func(d *destination.Destination) {
-			d.ID.Name, d.APIKey = "new", destination.NewSecret(key[:6]+"…"+"DEFG")
+			d.Name, d.APIKey = "new", destination.NewSecret(key[:6]+"…"+"DEFG")
 		},
-		"no key where none is stored": func(d *destination.Destination) { d.ID.Name, d.APIKey = "new", destination.Secret{} },
+		"no key where none is stored": func(d *destination.Destination) { d.Name, d.APIKey = "new", destination.Secret{} },
 		"what looks sealed":           func(d *destination.Destination) { d.APIKey = destination.NewSecret("sealed:v1:a:b") },
 		"a personal key":              func(d *destination.Destination) { d.APIKey = destination.NewSecret("phx_0123") },
 	} {

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -46,10 +45,6 @@ type Stored struct {
 	// KeyIDs are those of the master keys that its secrets are sealed with.
 	KeyIDs []string
 }
-
-// ErrSecretUnreadable: a secret of a stored entry can't be decrypted with the
-// keys that there are.
-var ErrSecretUnreadable = errors.New("secret unreadable")
 
 // storedForm is an entry as the bucket has it.
 type storedForm struct {

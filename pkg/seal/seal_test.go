@@ -13,29 +13,29 @@ import (
 	"github.com/hogcast/hogcast/pkg/seal"
 )
 
-func newKey(t testing.TB, id string) string {
-	t.Helper()
+func newKey(tb testing.TB, id string) string {
+	tb.Helper()
 	key, err := seal.NewKey(id)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return key
 }
 
-func ringOf(t testing.TB, lines ...string) *seal.Ring {
-	t.Helper()
+func ringOf(tb testing.TB, lines ...string) *seal.Ring {
+	tb.Helper()
 	r, err := seal.ParseRing(strings.Join(lines, "\n"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
 
-func sealed(t testing.TB, r *seal.Ring, secret string, place ...string) string {
-	t.Helper()
+func sealed(tb testing.TB, r *seal.Ring, secret string, place ...string) string {
+	tb.Helper()
 	text, err := r.Seal(secret, place...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return text
 }
@@ -57,7 +57,7 @@ func TestWhatIsSealedOpensInItsPlaceAlone(t *testing.T) {
 			}
 		}
 	}
-	if sealed(t, r, "x", "a") == sealed(t, r, "x", "a") {
+	if first, second := sealed(t, r, "x", "a"), sealed(t, r, "x", "a"); first == second {
 		t.Error("the same secret is sealed alike twice")
 	}
 	if _, err := r.Seal(strings.Repeat("x", seal.MaxBytes+1)); err == nil {
@@ -175,7 +175,7 @@ func TestARingShowsItsIDsAlone(t *testing.T) {
 	}
 	r := ringOf(t, key)
 	shown := fmt.Sprintf("%v %+v %#v %s %d %x %v", r, r, r, r, r, r, struct{ R *seal.Ring }{r})
-	for _, form := range []string{value, hex.EncodeToString(raw), strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
+	for _, form := range []string{value, hex.EncodeToString(raw), strings.Trim(fmt.Sprintf("%d", raw[:8]), "[]")} {
 		if strings.Contains(shown, form) {
 			t.Errorf("shown: %s", shown)
 		}
