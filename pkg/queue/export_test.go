@@ -1,5 +1,7 @@
 package queue
 
+import "context"
+
 import "time"
 
 // Oversleep makes the delivery look as if this process had stood still for by.
@@ -29,3 +31,9 @@ const HeaderRoom = headerRoom
 
 // AtLeast compares versions.
 func AtLeast(version, least string) bool { return atLeast(version, least) }
+
+// Reserve takes bytes of a window.
+func (w *Window) Reserve(ctx context.Context, n int64) { _ = w.reserve(ctx, n) }
+
+// Release gives them back.
+func (w *Window) Release(n int64) { w.release(n) }
