@@ -25,7 +25,7 @@ var layers = map[string]int{
 	"mapping": 1, "privacy": 1, "routing": 1, "health": 1, "guard": 1, "doctor": 1,
 	"queue": 2, "audit": 2, "posthog": 2,
 	"registry": 3, "ingest": 3, "intake": 3, "delivery": 3, "deadletter": 3, "fleet": 3, "held": 3,
-	"pipeline": 4, "admin": 4, "replay": 4, "scrub": 4,
+	"pipeline": 4, "admin": 4, "replay": 4, "purge": 4, "scrub": 4,
 	"app": 5,
 }
 

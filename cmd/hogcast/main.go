@@ -37,9 +37,12 @@ type cli struct {
 	Secrets      secretsCommand      `cmd:"" help:"The master keys by which stored secrets are encrypted."`
 	Audit        auditCommand        `cmd:"" help:"Who has changed what, and when."`
 
+	Purge purgeCommand `cmd:"" help:"Erase what is stored of a tenant, or of one end user."`
+
 	Setup   setupCommand   `cmd:"" help:"Create or update streams, consumers and buckets in JetStream."`
 	Dead    deadCommand    `cmd:"" help:"Dead letters: what was not delivered, and why."`
 	Replay  replayCommand  `cmd:"" help:"Try dead letters again."`
+	Scrub   scrubCommand   `cmd:"" help:"Rewrite what is stored under privacy rules that have become stricter."`
 	Health  healthCommand  `cmd:"" help:"Show the destinations that are not healthy, why, and what is held for them."`
 	Doctor  doctorCommand  `cmd:"" help:"Examine NATS, the streams and the fleet, and say what is wrong and what mends it."`
 	Guard   guardCommand   `cmd:"" help:"The poison guard, which keeps a bug from dead-lettering thousands."`

@@ -55,7 +55,7 @@ func golden(t *testing.T, file, got string) {
 func TestHelpIsTheGoldenOne(t *testing.T) {
 	for _, command := range []string{
 		"", "map", "setup", "doctor", "dev", "demo", "sandbox", "dead", "dead list", "dead show",
-		"dead export", "dead drop", "replay", "replay start", "replay status", "replay pause", "replay resume", "replay cancel",
+		"dead export", "dead drop", "purge", "replay", "replay start", "replay status", "replay pause", "replay resume", "replay cancel",
 		"destinations", "destinations list", "destinations get", "destinations put", "destinations test", "destinations enable", "destinations disable",
 		"destinations pause", "destinations resume", "destinations delete", "destinations export", "destinations apply", "destinations diff",
 		"secrets", "secrets generate-key", "secrets rotate", "secrets check", "audit", "health", "guard release",

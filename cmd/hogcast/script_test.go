@@ -25,7 +25,7 @@ import (
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	clitest.Scripts(t, map[string]clitest.Command{
-		"programs": programs, "records": records, "destinations": destinations, "arrived": arrived, "waiting": waiting, "letters": letters, "until": until,
+		"programs": programs, "records": records, "destinations": destinations, "arrived": arrived, "waiting": waiting, "letters": letters, "until": until, "stored": stored,
 		"listening": listening, "kvput": kvput, "absent": absent, "expand": expand, "join": join,
 	})
 }
@@ -191,4 +191,20 @@ func ids(ts *testscript.TestScript, from, to string) []string {
 		all = append(all, "record-"+strconv.Itoa(n))
 	}
 	return all
+}
+
+// stored TENANT generations|held RECORD: publishes a record, or holds it for the
+// tenant's destination "main".
+func stored(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := queue.Connect(ctx, queue.ConnectConfig{URLs: []string{ts.Getenv("NATS_URL")}})
+	ts.Check(err)
+	defer conn.Close()
+	m := queue.Message{Subject: queue.GenerationSubject(args[0]), ID: strings.Join(args, "/"), Body: []byte(args[2])}
+	if args[1] == "held" {
+		e := envelope.Envelope{Body: m.Body}
+		m.Subject, m.Header = queue.HeldSubject(args[0], "main"), e.Headers()
+	}
+	ts.Check(conn.Publish(ctx, m))
 }

@@ -26,8 +26,22 @@ func (h *hasher) hash(r *record.Record, tell observer) {
 	if !record.NamesUser(r.User) {
 		return
 	}
-	mac := hmac.New(sha256.New, h.key)
-	mac.Write([]byte(r.User))
-	r.User = hex.EncodeToString(mac.Sum(nil))
+	r.User = h.of(r.User)
 	tell.one(RuleUserHash, "user")
+}
+
+func (h *hasher) of(user string) string {
+	mac := hmac.New(sha256.New, h.key)
+	mac.Write([]byte(user))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// HashedUser is what the id of a user becomes under a destination's
+// user_hash_key: itself where there is no key, or where it names nobody.
+func HashedUser(key destination.Secret, user string) string {
+	h := newHasher(key)
+	if h == nil || !record.NamesUser(user) {
+		return user
+	}
+	return h.of(user)
 }

@@ -1,6 +1,10 @@
 package record
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/hogcast/hogcast/pkg/rawjson"
+)
 
 // junkUsers are PostHog's junk ids, which lose person processing there: they
 // name nobody. Trimmed and in lower case.
@@ -14,3 +18,23 @@ var junkUsers = map[string]bool{
 // NamesUser reports whether an id names a user; the empty id and PostHog's junk
 // ids name none.
 func NamesUser(id string) bool { return !junkUsers[strings.ToLower(strings.TrimSpace(id))] }
+
+// UserOf reads a record's user, as Decode does, and judges nothing else, so that
+// it tells the user of many a record that can't be decoded; "" where there is
+// none. The error is a *Malformed.
+func UserOf(data []byte) (string, error) {
+	var f fields
+	if err := f.read(data); err != nil {
+		return "", err
+	}
+	v := f.values[fieldUser]
+	switch {
+	case v == nil:
+		return "", nil
+	case rawjson.IsNumber(v):
+		return string(v), nil
+	case rawjson.IsString(v):
+		return rawjson.String(v), nil
+	}
+	return "", &Malformed{fieldUser.name(), "neither a string nor a number"}
+}
