@@ -92,6 +92,7 @@ func playing(t *testing.T, c *cluster, namespace string, f func()) {
 
 // lifecycle goes through a release's life, its hooks included.
 func lifecycle(t *testing.T, h helm, namespace string) {
+	t.Helper()
 	h.cluster.namespace(t, namespace)
 	deployment := func() map[string]any {
 		o, ok := h.cluster.get(t, "/apis/apps/v1/namespaces/"+namespace+"/deployments/hogcast-worker")
@@ -108,7 +109,7 @@ func lifecycle(t *testing.T, h helm, namespace string) {
 		h.run(t, append([]string{"upgrade", "--set=worker.drainTimeout=45s,image.tag=9.9.9,autoscaling.enabled=true,podMonitor.enabled=true,prometheusRule.enabled=true,dashboards.enabled=true"}, common...)...)
 		second := deployment()
 		grace := func(spec map[string]any) any {
-			return spec["template"].(map[string]any)["spec"].(map[string]any)["terminationGracePeriodSeconds"] //nolint:errcheck // or the test panics, rightly
+			return spec["template"].(map[string]any)["spec"].(map[string]any)["terminationGracePeriodSeconds"]
 		}
 		if grace(first) != float64(35) || grace(second) != float64(60) {
 			t.Errorf("grace periods: %v, %v", grace(first), grace(second))
@@ -128,7 +129,8 @@ func lifecycle(t *testing.T, h helm, namespace string) {
 		t.Log("\n" + history)
 		h.run(t, "uninstall", "hogcast", "-n", namespace)
 	})
-	if left := leftovers(t, h.cluster, namespace); len(left) > 0 {
+	// Helm leaves the pod of the last test, for its log.
+	if left := leftovers(t, h.cluster, namespace); !slices.Equal(left, []string{"pods/hogcast-doctor"}) {
 		t.Errorf("left after the uninstall: %v", left)
 	}
 }
@@ -161,6 +163,7 @@ func leftovers(t *testing.T, c *cluster, namespace string) []string {
 // everySet upgrades to each set of values and rolls back: whatever a user turns
 // on or off, nothing that can't be changed is in the way.
 func everySet(t *testing.T, h helm, namespace string) {
+	t.Helper()
 	for _, extra := range []string{namespace, "elsewhere", "monitoring"} {
 		if _, ok := h.cluster.get(t, "/api/v1/namespaces/"+extra); !ok {
 			h.cluster.namespace(t, extra)
@@ -174,7 +177,7 @@ func everySet(t *testing.T, h helm, namespace string) {
 		h.run(t, "install", "hogcast", chart, "-n", namespace, "--timeout=60s")
 		for _, file := range files {
 			h.run(t, "upgrade", "hogcast", chart, "-n", namespace, "-f", file, "--timeout=60s", "--reset-values")
-			h.run(t, "rollback", "hogcast", "1", "-n", namespace, "--timeout=60s")
+			h.run(t, "rollback", "hogcast", "-n", namespace, "--timeout=60s") // to the one before, which is the defaults
 			t.Log(filepath.Base(file))
 		}
 		h.run(t, "uninstall", "hogcast", "-n", namespace)
@@ -183,6 +186,7 @@ func everySet(t *testing.T, h helm, namespace string) {
 
 // plainManifests applies what kustomize has, strictly.
 func plainManifests(t *testing.T, c *cluster) {
+	t.Helper()
 	c.namespace(t, "hogcast")
 	files, err := filepath.Glob("../kustomize/*/*.yaml")
 	if err != nil {

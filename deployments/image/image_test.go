@@ -40,15 +40,14 @@ var built = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	c := buildCommand{source: testSource(), Platforms: []string{platform}, Out: filepath.Join(dir, "out"), Tag: "example.com/hogcast"}
-	return c.Out, c.Run()
+	return c.Out, c.Run(io.Discard)
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	m.Run()
 	if dir, err := built(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(dir)) // a temporary folder
 	}
-	os.Exit(code)
 }
 
 func loadImage(t *testing.T) v1.Image {
@@ -323,7 +322,7 @@ func TestTwoBuildsAreTheSameBits(t *testing.T) {
 	s := testSource()
 	s.Repo = copySource(t)
 	c := buildCommand{source: s, Platforms: []string{platform}, Out: filepath.Join(t.TempDir(), "again"), Tag: "example.com/hogcast"}
-	if err := c.Run(); err != nil {
+	if err := c.Run(io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	dir, err := built()
@@ -383,7 +382,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := c.build.Run()
+			err := c.build.Run(io.Discard)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want …%s…", err, c.want)
 			}

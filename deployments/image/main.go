@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 func main() {
 	cli := &cli{}
-	ctx := kong.Parse(cli, kong.Name("image"), kong.UsageOnError(),
+	ctx := kong.Parse(cli, kong.Name("image"), kong.UsageOnError(), kong.BindTo(os.Stdout, (*io.Writer)(nil)),
 		kong.Description("Builds hogcast's container image without a container engine."))
 	if err := ctx.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
@@ -69,7 +70,7 @@ type buildCommand struct {
 }
 
 // Run builds, and prints what it built.
-func (c *buildCommand) Run() error {
+func (c *buildCommand) Run(stdout io.Writer) error {
 	ref, err := c.reference()
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (c *buildCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	if err := save(saved{index: index, images: built, ref: ref, dir: c.Out}); err != nil {
+	if err := save(saved{index: index, images: built, ref: ref, dir: c.Out, stdout: stdout}); err != nil {
 		return err
 	}
 	if c.Push {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +113,7 @@ type saved struct {
 	images []platformImage
 	ref    name.Tag
 	dir    string
+	stdout io.Writer // told what was written
 }
 
 // save writes the OCI layout (oci/), and for each platform a tarball that
@@ -136,13 +138,13 @@ func save(s saved) error {
 		if err := os.WriteFile(base+".cdx.json", one.tree.bom, 0o644); err != nil {
 			return err
 		}
-		fmt.Println(base + ".tar")
+		fmt.Fprintln(s.stdout, base+".tar")
 	}
 	digest, err := s.index.Digest()
 	if err != nil {
 		return err
 	}
-	fmt.Println(filepath.Join(s.dir, "oci"), s.ref.String()+"@"+digest.String())
+	fmt.Fprintln(s.stdout, filepath.Join(s.dir, "oci"), s.ref.String()+"@"+digest.String())
 	return nil
 }
 

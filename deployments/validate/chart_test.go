@@ -295,14 +295,19 @@ func TestTheSetUpIsAJobWhereTheReleaseMakesTheSecretItNeeds(t *testing.T) {
 
 func TestTheTestHookRunsTheDoctor(t *testing.T) {
 	t.Parallel()
-	o := with(t, "test: {extraArgs: [--json]}").find(t, "Pod", "hogcast-doctor")
+	o := with(t, "test: {extraArgs: [--json], monitoringURLs: ['http://a:8222', 'http://b:8222', 'https://c']}").find(t, "Pod", "hogcast-doctor")
 	var args, command []string
 	p, _, err := podOf(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	command, args = p.spec.Containers[0].Command, p.spec.Containers[0].Args
-	if o.str("metadata", "annotations", "helm.sh/hook") != "test" || command[0] != "hogcast" || args[0] != "doctor" || args[len(args)-1] != "--json" {
+	if o.str("metadata", "annotations", "helm.sh/hook-delete-policy") != "before-hook-creation" {
+		t.Error("it is gone before `helm test --logs` reads its log")
+	}
+	if o.str("metadata", "annotations", "helm.sh/hook") != "test" || command[0] != "hogcast" || !slices.Equal(args, []string{
+		"doctor", "--worker-config=/etc/hogcast/config/worker.yaml", "--monitoring-url=http://a:8222,http://b:8222,https://c", "--json",
+	}) {
 		t.Errorf("%q %q, %v", command, args, o.at("metadata", "annotations"))
 	}
 }
@@ -375,7 +380,7 @@ func TestAnAlertCanBeLeftOutAndLabelled(t *testing.T) {
 		out := map[string]map[string]any{}
 		groups, _ := with(t, values).find(t, "PrometheusRule", "hogcast").at("spec", "groups").([]any)
 		for _, g := range groups {
-			rules, _ := object{content: g.(map[string]any)}.at("rules").([]any) //nolint:errcheck // groups are maps
+			rules, _ := object{content: g.(map[string]any)}.at("rules").([]any)
 			for _, r := range rules {
 				rule, _ := r.(map[string]any)
 				if name, ok := rule["alert"].(string); ok {

@@ -29,7 +29,7 @@ func TestDriftIsFoundAndMended(t *testing.T) {
 	if got := fmt.Sprint(made.drift(dir)); got != "[a/b.yaml is not what it is made of]" {
 		t.Errorf("nothing there: %s", got)
 	}
-	if err := made.write(dir); err != nil {
+	if _, err := made.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"b.yaml": "y\n", "stray.yaml": "z\n"} {
@@ -40,7 +40,7 @@ func TestDriftIsFoundAndMended(t *testing.T) {
 	if got := fmt.Sprint(made.drift(dir)); got != "[a/b.yaml is not what it is made of a/stray.yaml is made of nothing]" {
 		t.Errorf("changed: %s", got)
 	}
-	if err := made.write(dir); err != nil || len(made.drift(dir)) > 0 {
+	if _, err := made.write(dir); err != nil || len(made.drift(dir)) > 0 {
 		t.Errorf("written again: %v, %v", err, made.drift(dir))
 	}
 }
@@ -90,7 +90,7 @@ func TestKustomizeMakesTheChartsObjects(t *testing.T) {
 			for _, o := range with(t, values).objects {
 				namespace := o.str("metadata", "namespace")
 				plain(o.content)
-				o.content["metadata"].(map[string]any)["namespace"] = namespace //nolint:errcheck // every object has it
+				o.content["metadata"].(map[string]any)["namespace"] = namespace
 				want[o.id()] = o
 			}
 			for _, o := range kustomized(t, dir) {

@@ -22,7 +22,7 @@ func triggers(t *testing.T, values string) (object, []trigger) {
 	var out []trigger
 	list, _ := o.at("spec", "triggers").([]any)
 	for _, raw := range list {
-		one := object{content: raw.(map[string]any)} //nolint:errcheck // the schema is checked elsewhere
+		one := object{content: raw.(map[string]any)}
 		tr := trigger{Name: one.str("name"), Type: one.str("type"), Metadata: map[string]string{}}
 		m, _ := one.at("metadata").(map[string]any)
 		for k, v := range m {
@@ -136,7 +136,7 @@ func TestAnOutageScalesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := out.find(t, "ScaledObject", "hogcast-worker")
-		first := o.at("spec", "triggers").([]any)[0].(map[string]any) //nolint:errcheck // as above
+		first := o.at("spec", "triggers").([]any)[0].(map[string]any)
 		threshold, err := strconv.Atoi(object{content: first}.str("metadata", "lagThreshold"))
 		if err != nil {
 			t.Fatal(err)

@@ -96,13 +96,14 @@ func (t *tree) addKustomize(root string) error {
 	for name, parts := range overlays {
 		dir := path.Join(kustomizeDir, "overlays", name)
 		t.folders = append(t.folders, dir)
-		text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: hogcast\nresources:\n  - ../../base\ncomponents:\n"
+		var used []string
 		for _, part := range parts {
 			if _, ok := t.files[path.Join(kustomizeDir, "components", part, "kustomization.yaml")]; ok {
-				text += "  - ../../components/" + part + "\n"
+				used = append(used, "../../components/"+part)
 			}
 		}
-		t.files[dir+"/kustomization.yaml"] = header + text
+		t.files[dir+"/kustomization.yaml"] = header + kustomization("Kustomization", "namespace: hogcast\n", []string{"../../base"}) +
+			"components:\n  - " + strings.Join(used, "\n  - ") + "\n"
 	}
 	return nil
 }

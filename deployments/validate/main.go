@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 )
 
 func main() {
-	ctx := kong.Parse(&cli{}, kong.Name("validate"), kong.UsageOnError(),
+	ctx := kong.Parse(&cli{}, kong.Name("validate"), kong.UsageOnError(), kong.BindTo(os.Stdout, (*io.Writer)(nil)),
 		kong.Description("Renders and checks hogcast's Helm chart, and writes what is made of it."))
 	if err := ctx.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "validate:", err)
@@ -32,20 +33,22 @@ type writeCommand struct {
 }
 
 // Run writes.
-func (c *writeCommand) Run() error {
+func (c *writeCommand) Run(stdout io.Writer) error {
 	// The manifests are made of the chart, and that of the copies.
 	copied := tree{files: map[string]string{}}
 	if err := copied.addCopies(c.Root); err != nil {
 		return err
 	}
-	if err := copied.write(c.Root); err != nil {
+	if _, err := copied.write(c.Root); err != nil {
 		return err
 	}
 	made, err := generated(c.Root)
 	if err != nil {
 		return err
 	}
-	return made.write(c.Root)
+	n, err := made.write(c.Root)
+	fmt.Fprintln(stdout, n, "files written")
+	return err
 }
 
 type checkCommand struct {
@@ -55,7 +58,7 @@ type checkCommand struct {
 }
 
 // Run checks.
-func (c *checkCommand) Run() error {
+func (c *checkCommand) Run(stdout io.Writer) error {
 	values, err := readValues(c.Values...)
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func (c *checkCommand) Run() error {
 	bad := 0
 	for _, o := range out.objects {
 		if c.Print {
-			fmt.Println("---\n" + o.text)
+			fmt.Fprintln(stdout, "---\n"+o.text)
 		}
 		for _, problem := range append(known.check(o), policies(o)...) {
 			bad++

@@ -135,7 +135,7 @@ func (s *schemas) compile(key, group, version, kind string) (*jsonschema.Schema,
 		if err, ok := known.(error); ok {
 			return nil, err
 		}
-		return known.(*jsonschema.Schema), nil //nolint:errcheck // it holds nothing else
+		return known.(*jsonschema.Schema), nil
 	}
 	schema, err := s.build(key, group, version, kind)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s *schemas) builtin(group, version, kind string) (map[string]any, string, 
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, "", fmt.Errorf("Kubernetes %s has no %s of %s/%s, and there is no CRD for it here", kubeVersion, kind, group, version)
+		return nil, "", fmt.Errorf("no %s of %s/%s in Kubernetes %s, and there is no CRD for it here", kind, group, version, kubeVersion)
 	}
 	var document map[string]any
 	if err := json.Unmarshal(text, &document); err != nil {
@@ -183,5 +183,5 @@ func (s *schemas) builtin(group, version, kind string) (map[string]any, string, 
 			return document, "/components/schemas/" + name, nil
 		}
 	}
-	return nil, "", fmt.Errorf("Kubernetes %s has no %s of %s/%s", kubeVersion, kind, group, version)
+	return nil, "", fmt.Errorf("no %s of %s/%s in Kubernetes %s", kind, group, version, kubeVersion)
 }

@@ -116,21 +116,27 @@ func (t tree) strays(root string) []string {
 	return out
 }
 
-func (t tree) write(root string) error {
+// write writes what differs and removes the strays; it tells how many files
+// it wrote.
+func (t tree) write(root string) (int, error) {
 	for _, name := range t.strays(root) {
 		if err := os.Remove(filepath.Join(root, filepath.FromSlash(name))); err != nil {
-			return err
+			return 0, err
 		}
 	}
+	written := 0
 	for name, text := range t.files {
 		file := filepath.Join(root, filepath.FromSlash(name))
+		if have, err := os.ReadFile(file); err == nil && string(have) == text {
+			continue
+		}
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
+			return written, err
 		}
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return err
+			return written, err
 		}
+		written++
 	}
-	fmt.Println(len(t.files), "files written")
-	return nil
+	return written, nil
 }

@@ -152,7 +152,8 @@ func TestEveryValueOfTheChartsOwnIsExplained(t *testing.T) {
 		if !ok || key == "" || strings.ContainsAny(key[:1], " #-") {
 			continue
 		}
-		if !strings.HasPrefix(lines[i-1], "#") && !(i+1 < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i+1]), "#")) {
+		above, below := lines[i-1], lines[min(i+1, len(lines)-1)]
+		if !strings.HasPrefix(above, "#") && !strings.HasPrefix(strings.TrimSpace(below), "#") {
 			switch key {
 			case "externalSecrets", "worker", "nats", "setup", "test", "console", "publisher", "podDisruptionBudget":
 			default:
