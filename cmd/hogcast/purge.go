@@ -51,7 +51,7 @@ func (c *purgeCommand) Run(ctx context.Context, system *config.System, sources *
 	if err != nil {
 		return err
 	}
-	by, err := c.who.check(system)
+	by, err := c.check(system)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (p *Purge) places(ctx context.Context) ([]place, error) {
 func (p *Purge) records(stream string, filters ...string) place {
 	bySubject, oneByOne := p.matching(stream, filters...), p.usersOf(stream, filters...)
 	return place{stream, func(ctx context.Context, erase bool) (Tally, error) {
-		if p.User == "" && !(erase && p.Overwrite) {
+		if p.User == "" && (!erase || !p.Overwrite) {
 			return bySubject.run(ctx, erase)
 		}
 		return oneByOne.run(ctx, erase)

@@ -70,14 +70,14 @@ func everywhere(tenant string) (generations, enveloped []string) {
 }
 
 // spread puts a record everywhere.
-func (w *world) spread(t *testing.T, tenant, body string, rules ...string) {
+func (w *world) spread(t *testing.T, tenant, body string) {
 	t.Helper()
 	generations, enveloped := everywhere(tenant)
 	for _, subject := range generations {
 		w.publish(t, subject, nil, body)
 	}
 	for _, subject := range enveloped {
-		w.keep(t, subject, body, rules...)
+		w.keep(t, subject, body)
 	}
 }
 
@@ -135,18 +135,6 @@ func (w *world) set(t *testing.T, bucket, key, value string) {
 	if err := w.bucket(t, bucket).Set(t.Context(), key, []byte(value)); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func (w *world) kept(t *testing.T, bucket string) (n uint64) {
-	t.Helper()
-	all, err := w.bucket(t, bucket).Kept(t.Context(), ">")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, count := range all {
-		n += count
-	}
-	return n
 }
 
 // masterKeys are those of a ring with one key.
