@@ -152,4 +152,3 @@ func (c *destinationsExport) Run(ctx context.Context, system *config.System, sou
 		return d.Export(ctx, admin.ExportParams{Tenant: c.Tenant, Reveal: c.RevealSecrets})
 	})
 }
-

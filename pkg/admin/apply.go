@@ -1,12 +1,8 @@
 package admin
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -41,10 +37,10 @@ type Applied struct {
 	Held        uint64                  `json:"held,omitempty"` // of one that is deleted
 	Test        *posthog.ConnectionTest `json:"test,omitempty"`
 
-	id    destination.ID
+	id    destination.ID // zero: of an entry that can't be read
 	now   *registry.Stored
 	whole *destination.Destination
-	tests bool
+	tests bool // its connection is another
 }
 
 // The actions and results.
@@ -109,138 +105,6 @@ const (
 	// doneAtOnce bounds the tests, of five requests each, and the writes.
 	doneAtOnce = 8
 )
-
-func (a *applying) plan(ctx context.Context) error {
-	stored, err := a.d.Store.List(ctx, a.p.Tenant)
-	if err != nil {
-		return err
-	}
-	there := make(map[destination.ID]*registry.Stored, len(stored))
-	for _, s := range stored {
-		there[s.ID] = s
-	}
-	a.bad()
-	var planning errgroup.Group
-	planning.SetLimit(plansAtOnce)
-	for _, dest := range a.p.Loaded.Destinations {
-		if a.p.Tenant != "" && dest.Tenant != a.p.Tenant {
-			continue
-		}
-		one := &Applied{Tenant: dest.Tenant, Destination: dest.Name, id: dest.ID, now: there[dest.ID]}
-		a.all = append(a.all, one)
-		delete(there, dest.ID)
-		planning.Go(func() error { return a.planOne(ctx, one, dest) })
-	}
-	if err := planning.Wait(); err != nil {
-		return err
-	}
-	if a.p.Prune {
-		err = a.prune(ctx, there)
-	}
-	slices.SortStableFunc(a.all, func(x, y *Applied) int {
-		return cmp.Or(cmp.Compare(x.Tenant, y.Tenant), cmp.Compare(x.Destination, y.Destination))
-	})
-	return err
-}
-
-// bad tells of the entries that can't be read.
-func (a *applying) bad() {
-	for _, p := range a.p.Loaded.Problems {
-		a.all = append(a.all, &Applied{Action: actBad, Result: resFailed, Error: p.Error()})
-	}
-}
-
-func (a *applying) planOne(ctx context.Context, one *Applied, dest *destination.Destination) error {
-	whole, err := a.d.check(ctx, dest, revisionOf(one.now, nil))
-	one.Action = actUpdate
-	if one.now == nil {
-		one.Action = actCreate
-	}
-	switch {
-	case errors.Is(err, registry.ErrPlain) && a.p.DryRun:
-	case errors.Is(err, registry.ErrInvalid), errors.Is(err, registry.ErrConflict):
-		one.fail(resFailed, err)
-		return nil
-	case err != nil:
-		return err
-	}
-	one.whole, one.Result = whole, resPlanned
-	was := destinationOf(one.now)
-	one.Changes = Changes(was, whole)
-	if len(one.Changes) == 0 && one.now != nil && one.now.Problem == nil {
-		one.Action, one.Result, one.Revision = actUnchanged, resUnchanged, one.now.Revision
-	}
-	one.tests = was == nil || connectionOf(was) != connectionOf(whole)
-	return nil
-}
-
-func (o *Applied) fail(result string, err error) {
-	o.Result, o.Error = result, strings.ReplaceAll(err.Error(), "\n", "; ")
-}
-
-// connectionOf is what a test of a connection depends on.
-func connectionOf(d *destination.Destination) string {
-	return fmt.Sprintf("%q %q %q %q %q", d.Endpoint, d.APIKey.Reveal(), d.Protocol, d.Region, d.CA)
-}
-
-// prune plans to delete what was not loaded. While some entries can't be read
-// nobody can tell which those are.
-func (a *applying) prune(ctx context.Context, there map[destination.ID]*registry.Stored) error {
-	switch {
-	case len(a.p.Loaded.Condemned) > 0:
-		a.all = append(a.all, &Applied{Action: actBad, Result: resFailed, Error: "nothing is pruned while an entry can't be read: it may be one that is to stay"})
-		return nil
-	case len(a.p.Loaded.Destinations) == 0:
-		return errors.New("--prune: no destination is left in the file, so that all would be deleted; delete them by name")
-	}
-	for id, s := range there {
-		held, err := a.d.held(ctx, id)
-		if err != nil {
-			return err
-		}
-		a.all = append(a.all, &Applied{
-			Tenant: id.Tenant, Destination: id.Name, Action: actDelete, Result: resPlanned, Held: held,
-			Revision: s.Revision, Changes: nil, id: id, now: s,
-		})
-	}
-	return nil
-}
-
-func (a *applying) writePlan() error {
-	if a.p.JSON {
-		return nil
-	}
-	for _, one := range a.all {
-		if err := a.writeDifference(one); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *applying) writeDifference(one *Applied) error {
-	out := a.d.Out
-	var err error
-	switch {
-	case one.Result == resFailed && one.id == destination.ID{}:
-		_, err = fmt.Fprintf(out, "! %s\n", visible(one.Error))
-	case one.Result == resFailed:
-		_, err = fmt.Fprintf(out, "! %s: %s\n", one.id, visible(strings.TrimPrefix(one.Error, one.id.String()+": ")))
-	case one.Action == actCreate:
-		_, err = fmt.Fprintf(out, "+ %s\n", one.id)
-	case one.Action == actUpdate:
-		_, err = fmt.Fprintf(out, "~ %s, revision %d%s\n", one.id, one.now.Revision, written(versionOf(one.now)))
-	case one.Action == actDelete:
-		_, err = fmt.Fprintf(out, "- %s, revision %d%s\n", one.id, one.now.Revision, written(versionOf(one.now)))
-		if one.Held > 0 {
-			fmt.Fprintf(out, "    %s become dead letters (destination_deleted)\n", branches(one.Held))
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return writeChanges(out, "    ", one.Changes)
-}
 
 func (a *applying) confirm() error {
 	doomed, held := 0, uint64(0)
@@ -366,40 +230,6 @@ func (a *applying) test(ctx context.Context, dest *destination.Destination) *pos
 	return &own
 }
 
-// tell writes what has become of an entry.
-func (a *applying) tell(one *Applied) {
-	if a.p.JSON {
-		return // at the end, in their order
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	out := a.d.Out
-	switch one.Result {
-	case resDone:
-		fmt.Fprintf(out, "%s %s%s\n", map[string]string{actCreate: "created", actUpdate: "updated", actDelete: "deleted"}[one.Action], one.id, a.revision(one))
-	case resPlanned:
-		if one.Test != nil {
-			fmt.Fprintf(out, "%s would pass its test\n", one.id)
-		}
-	default:
-		fmt.Fprintf(out, "%s: %s: %s\n", one.Result, one.id, visible(strings.TrimPrefix(one.Error, one.id.String()+": ")))
-		if one.Test != nil {
-			_ = writeTest(out, one.Test) // told already, in short
-		}
-	}
-}
-
-func (a *applying) revision(one *Applied) string {
-	text := ""
-	if one.Action != actDelete {
-		text = fmt.Sprintf(", revision %d", one.Revision)
-	}
-	if one.Error != "" {
-		text += " (" + visible(one.Error) + ")"
-	}
-	return text
-}
-
 func (a *applying) counts() (n Differences) {
 	for _, one := range a.all {
 		switch {
@@ -416,21 +246,4 @@ func (a *applying) counts() (n Differences) {
 		}
 	}
 	return n
-}
-
-func (a *applying) end(n Differences) error {
-	if a.p.JSON {
-		for _, one := range a.all {
-			if err := encoder(a.d.Out).Encode(one); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	format := "%d created, %d updated, %d deleted, %d unchanged, %d failed\n"
-	if a.p.DryRun {
-		format = "%d to create, %d to update, %d to delete, %d unchanged, %d would fail; nothing was changed\n"
-	}
-	_, err := fmt.Fprintf(a.d.Out, format, n.Create, n.Update, n.Delete, n.Unchanged, n.Failed)
-	return err
 }

@@ -97,15 +97,21 @@ func (m *mover) own(ctx context.Context, progress func()) error {
 		n, err := source.Pull(ctx, clearPull, clearWait, func(d *queue.Delivery) {
 			moving.Go(func() error { return m.settle(ctx, hand, d) })
 		})
-		if err = errors.Join(err, moving.Wait()); err != nil {
-			return err
-		}
-		progress()
 		if looks++; n > 0 {
 			looks = 0
+			err = errors.Join(err, moving.Wait(), m.wake(ctx))
+			progress()
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// wake has the other's drain begin.
+func (m *mover) wake(ctx context.Context) error {
+	return m.d.Conn.WakeUp(ctx, queue.WakeupSubject(m.to.Tenant, m.to.Name))
 }
 
 func (m *mover) settle(ctx context.Context, hand *queue.Hand, d *queue.Delivery) error {
@@ -141,7 +147,7 @@ func (m *mover) ofHosts(ctx context.Context, progress func()) error {
 			err = m.one(ctx, envelope.Source{Stream: queue.StreamHeldHosts, Sequence: s.Sequence, Time: s.Time}, e)
 		}
 		if err == nil {
-			err = store.Delete(ctx, s.Sequence)
+			err = errors.Join(store.Delete(ctx, s.Sequence), m.wake(ctx))
 		}
 		if err != nil {
 			return fmt.Errorf("moving what is held for its host: %w", err)
@@ -171,7 +177,7 @@ func (m *mover) one(ctx context.Context, from envelope.Source, e *envelope.Envel
 		return err
 	}
 	m.moved.Add(1)
-	return m.d.Conn.WakeUp(ctx, queue.WakeupSubject(m.to.Tenant, m.to.Name))
+	return nil
 }
 
 // adapt applies the other's privacy rules, and forgets what became of the branch

@@ -28,7 +28,7 @@ type Saved struct {
 	Destination string                  `json:"destination"`
 	Saved       bool                    `json:"saved"`
 	Revision    uint64                  `json:"revision,omitempty"`
-	Changes     []SettingChange                `json:"changes"`
+	Changes     []SettingChange         `json:"changes"`
 	Test        *posthog.ConnectionTest `json:"test,omitempty"`
 }
 

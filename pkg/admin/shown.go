@@ -25,18 +25,18 @@ type ShowParams struct {
 
 // Version is one version of a destination as it is shown. Secrets are masked.
 type Version struct {
-	Revision    uint64         `json:"revision"`
-	ChangedBy   string         `json:"changed_by,omitempty"`
-	ChangedAt   time.Time      `json:"changed_at,omitzero"`
-	Action      audit.Action   `json:"action,omitempty"`
-	Note        string         `json:"note,omitempty"`
-	Deleted     bool           `json:"deleted,omitempty"`
-	Problem     string         `json:"problem,omitempty"`
-	SealedWith  []string       `json:"sealed_with,omitempty"` // ids of master keys
-	Plain       bool           `json:"plain,omitempty"`       // a secret is not encrypted
-	Changes     []SettingChange       `json:"changes,omitempty"`     // since the version before
-	Destination *registry.Form `json:"destination,omitempty"`
-	History     []Version      `json:"history,omitempty"` // oldest first
+	Revision    uint64          `json:"revision"`
+	ChangedBy   string          `json:"changed_by,omitempty"`
+	ChangedAt   time.Time       `json:"changed_at,omitzero"`
+	Action      audit.Action    `json:"action,omitempty"`
+	Note        string          `json:"note,omitempty"`
+	Deleted     bool            `json:"deleted,omitempty"`
+	Problem     string          `json:"problem,omitempty"`
+	SealedWith  []string        `json:"sealed_with,omitempty"` // ids of master keys
+	Plain       bool            `json:"plain,omitempty"`       // a secret is not encrypted
+	Changes     []SettingChange `json:"changes,omitempty"`     // since the version before
+	Destination *registry.Form  `json:"destination,omitempty"`
+	History     []Version       `json:"history,omitempty"` // oldest first
 }
 
 func versionOf(s *registry.Stored) Version {
