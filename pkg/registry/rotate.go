@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/audit"
-	"github.com/hogcast/hogcast/pkg/queue"
 )
 
 // Rotate is what to encrypt anew.
@@ -120,11 +119,7 @@ func (s *Store) rotateOne(ctx context.Context, one *Stored, p Rotate, r *Rotated
 }
 
 func (r *Rotated) leave(one *Stored, why error) {
-	where := queue.BucketDestinations
-	if one.ID.Tenant != "" {
-		where = place(keyOf(one.ID))
-	}
-	r.Left = append(r.Left, EntryProblem{Where: where, Problem: why.Error(), Revision: one.Revision})
+	r.Left = append(r.Left, EntryProblem{Where: one.where(), Problem: why.Error(), Revision: one.Revision})
 	for _, id := range one.KeyIDs {
 		r.LeftKeyID[id]++
 	}

@@ -298,6 +298,29 @@ func TestNamesThatAreNoTokensAreRefusedAtTheDoor(t *testing.T) {
 	}
 }
 
+func TestASnapshotIsWhatAWorkerWouldHave(t *testing.T) {
+	t.Parallel()
+	conn := nats(t)
+	s := sealedStore(t, conn)
+	put(t, s, destinationOf("acme", "main"), 0)
+	put(t, s, destinationOf(destination.AnyTenant, "main"), 0)
+	put(t, sealedStore(t, conn), destinationOf("other", "main"), 0) // another master key
+	raw(t, conn, "bad.main", "{")
+	raw(t, conn, "bad.main.name", "{")
+	for _, defaults := range []bool{false, true} {
+		set, problems, err := s.Snapshot(t.Context(), defaults)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(set.Of("acme")) != 1 || (len(set.Of("beta")) > 0) != defaults || !set.Get(destination.ID{Tenant: "other", Name: "main"}).SecretUnreadable {
+			t.Errorf("acme %v, beta %v", set.Of("acme"), set.Of("beta"))
+		}
+		if len(problems) != 3 || !set.AnyPrivate("bad") || len(set.Of("bad")) != 0 {
+			t.Errorf("problems %+v", problems)
+		}
+	}
+}
+
 func TestWithoutAKeySecretsAreStoredOnlyWhereThatIsAllowed(t *testing.T) {
 	t.Parallel()
 	conn := nats(t)

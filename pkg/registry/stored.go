@@ -44,6 +44,8 @@ type Stored struct {
 	Plain bool
 	// KeyIDs are those of the master keys that its secrets are sealed with.
 	KeyIDs []string
+
+	key string // as the bucket has it; ID is empty where it is none of ours
 }
 
 // storedForm is an entry as the bucket has it.
@@ -116,7 +118,7 @@ func marshalStored(f storedForm) ([]byte, error) {
 
 // decode reads an entry of the bucket with the keys of a ring.
 func decode(from queue.Entry, ring *seal.Ring) *Stored {
-	s := &Stored{Revision: from.Revision, Written: from.At, Deleted: from.Deleted}
+	s := &Stored{key: from.Key, Revision: from.Revision, Written: from.At, Deleted: from.Deleted}
 	id, ok := idOf(from.Key)
 	if ok {
 		s.ID = id
@@ -153,6 +155,9 @@ func place(key string) string {
 	}
 	return queue.BucketDestinations + "/" + key
 }
+
+// where names the entry in problems.
+func (s *Stored) where() string { return place(s.key) }
 
 // about takes what is said of the entry out of it. What can't be read there
 // harms nobody.
