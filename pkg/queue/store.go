@@ -44,14 +44,6 @@ func (s *Store) First(ctx context.Context, filter string) (StoredMessage, error)
 	})
 }
 
-// Next reads the oldest message that matches from a sequence on; see First. It
-// is for work queues, on which nothing but their consumer may Read.
-func (s *Store) Next(ctx context.Context, filter string, from uint64) (StoredMessage, error) {
-	return s.message("the next of "+filter, func() (*jetstream.RawStreamMsg, error) {
-		return s.stream.GetMsg(ctx, max(from, 1), jetstream.WithGetMsgSubject(filter))
-	})
-}
-
 // Last reads the newest message that matches; see First.
 func (s *Store) Last(ctx context.Context, filter string) (StoredMessage, error) {
 	return s.message("the last of "+filter, func() (*jetstream.RawStreamMsg, error) {

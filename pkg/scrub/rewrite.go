@@ -62,32 +62,9 @@ func (s *scan) through(ctx context.Context, p place, from uint64) (uint64, error
 	if p.stream == queue.StreamDead {
 		err = store.Read(ctx, queue.ReadParams{Subject: p.filter, From: from, HeadersOnly: true}, look)
 	} else {
-		err = eachHeld(ctx, store, queue.ReadParams{Subject: p.filter, From: from}, look)
+		err = store.Scan(ctx, queue.ScanParams{Filter: p.filter, From: from}, look)
 	}
 	return next, err
-}
-
-// eachHeld is Store.Read for a work queue: one question a message, up to what
-// is there at the start.
-func eachHeld(ctx context.Context, store *queue.Store, p queue.ReadParams, look func(queue.StoredMessage) error) error {
-	state, err := store.State(ctx)
-	if err != nil {
-		return err
-	}
-	for next := p.From; next <= state.LastSequence; {
-		m, err := store.Next(ctx, p.Subject, next)
-		if errors.Is(err, queue.ErrNoMessage) || err == nil && m.Sequence > state.LastSequence {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := look(m); err != nil {
-			return err
-		}
-		next = m.Sequence + 1
-	}
-	return nil
 }
 
 // message rewrites one message where it has to be.
@@ -137,7 +114,7 @@ type stored struct {
 	envelope *envelope.Envelope
 }
 
-// replace stores the new form, and only then erases the old one. The new one's
+// replace stores the new form, and only then deletes the old one. The new one's
 // id is that of any move of the old one: a worker that has this in hand, and
 // holds it anew, makes no second copy, nor does a scrub that is run again.
 func (s *scan) replace(ctx context.Context, store *queue.Store, p place, m *stored) error {
@@ -154,7 +131,7 @@ func (s *scan) replace(ctx context.Context, store *queue.Store, p place, m *stor
 	if err != nil {
 		return fmt.Errorf("rewriting message %d of %s: %w", m.Sequence, p.stream, err)
 	}
-	return store.Erase(ctx, m.Sequence)
+	return store.Delete(ctx, m.Sequence)
 }
 
 func (s *scan) letter(ctx context.Context, m *stored, from envelope.Source) error {
