@@ -21,7 +21,7 @@ const (
 	firstBackground, leastBackground = 16, 2
 	// longWait is what few goroutines, one in a hundred, may wait for a
 	// processor.
-	longWait, fewWaits = 3 * time.Millisecond, 0.01
+	longWait, fewWaits = 2 * time.Millisecond, 0.01
 	// yieldEvery spaces the changes: what one has done has to show first.
 	yieldEvery = 100 * time.Millisecond
 )
