@@ -21,9 +21,8 @@ type ConsumerConfig struct {
 	// Heartbeat.
 	Hand   *Hand
 	Window *Window // default: one of DefaultWindow
-	// Fetchers pull side by side, and are shared out over the streams, one each
-	// at least; each hands messages on one at a time. Default 2: more buy
-	// nothing on two cores.
+	// Fetchers pull side by side from each stream; each hands messages on one at
+	// a time. Default 2, more buy nothing on two cores; 1 from manyStreams on.
 	Fetchers  int
 	Heartbeat time.Duration // default 20 s
 	AckWait   time.Duration // default: the consumer's own
@@ -38,8 +37,13 @@ type ConsumerConfig struct {
 	Logger    *zap.Logger
 }
 
-// rankEvery is how often it is looked who lives.
-const rankEvery = 2 * time.Second
+const (
+	// rankEvery is how often it is looked who lives.
+	rankEvery = 2 * time.Second
+	// manyStreams is from how many on each has one fetcher: pulls that wait at
+	// the server cost something, too.
+	manyStreams = 16
+)
 
 // Consumer pulls from the durable consumer ConsumerWorkers of each stream of
 // generation records that there is: those that it finds, and those that come
@@ -161,7 +165,10 @@ func (r *running) add(ctx context.Context, streams []string) {
 	r.lock.Lock()
 	for _, stream := range streams {
 		if r.feeds[stream] == nil {
-			f := &feed{Consumer: r.Consumer, stream: stream, late: !r.first, fetchers: max(1, r.config.Fetchers/len(streams))}
+			f := &feed{Consumer: r.Consumer, stream: stream, late: !r.first, fetchers: r.config.Fetchers}
+			if len(streams) >= manyStreams {
+				f.fetchers = 1
+			}
 			r.feeds[stream] = f
 			added = append(added, f)
 		}

@@ -63,8 +63,8 @@ func (f *feed) run(ctx context.Context, handle func(*Delivery)) error {
 	}
 	f.pulling.Add(int32(f.fetchers)) //nolint:gosec // a handful
 	var fetchers sync.WaitGroup
-	for range f.fetchers {
-		fetchers.Go(func() { f.fetchAll(ctx, consumer, handle) })
+	for n := range f.fetchers {
+		fetchers.Go(func() { f.fetchAll(ctx, fetching{consumer: consumer, n: n, handle: handle}) })
 	}
 	fetchers.Wait()
 	f.pulling.Add(-int32(f.fetchers)) //nolint:gosec // a handful
@@ -133,16 +133,16 @@ func (f *feed) gone(ctx context.Context) bool {
 
 // fetchAll is one fetcher: room first, then a pull for no more than the room.
 // It ends with its last pull, at most a second and fetchWait after ctx.
-func (f *feed) fetchAll(ctx context.Context, consumer jetstream.Consumer, handle func(*Delivery)) {
+func (f *feed) fetchAll(ctx context.Context, x fetching) {
 	pause := publishBackoff()
 	var told string
-	size := newPullSize(consumer, f.config.Conn)
+	x.size = newPullSize(x.consumer, f.config.Conn)
 	for ctx.Err() == nil {
-		room := size.fit(f.share())
+		room := x.size.fit(f.share())
 		if !f.await(ctx) || f.window.reserve(ctx, room) != nil {
 			return
 		}
-		err := f.fetch(ctx, pull{consumer, size, room, handle})
+		err := f.fetch(ctx, x, room)
 		if err == nil || ctx.Err() != nil {
 			f.state.Store(feedAnswers)
 			if told != "" {
@@ -184,34 +184,34 @@ func (f *feed) share() int64 {
 	return f.window.size / pullShare / int64(max(f.pulling.Load(), 1))
 }
 
-// pull is what one pull is made with. It owns room.
-type pull struct {
+// fetching is one fetcher of a feed.
+type fetching struct {
 	consumer jetstream.Consumer
+	n        int // of the feed's
 	size     *pullSize
-	room     int64
 	handle   func(*Delivery)
 }
 
-// fetch pulls once and hands on what comes. It passes on to each message what
-// that takes of the room; the rest goes back. The pull is not cut short when ctx
+// fetch pulls once and hands on what comes. It owns room, and passes on to each
+// message what that takes of it; the rest goes back. The pull is not cut short when ctx
 // ends: what the server has sent by then would wait for ack_wait. It is read to
 // its end, and what comes is handled like all before: handed back, it would come
 // straight back while a pull is open, and late after.
-func (f *feed) fetch(ctx context.Context, p pull) error {
-	left := p.room
+func (f *feed) fetch(ctx context.Context, x fetching, room int64) error {
+	left := room
 	defer func() { f.window.release(left) }()
 	began, took := time.Now(), 0
-	n, opts := p.size.ask(fetchMessages)
-	batch, err := p.consumer.Fetch(n, append(opts, jetstream.FetchMaxWait(fetchWait),
-		jetstream.FetchPriorityGroup(PriorityGroup), jetstream.FetchPrioritized(f.rank()))...)
+	n, opts := x.size.ask(fetchMessages)
+	batch, err := x.consumer.Fetch(n, append(opts, jetstream.FetchMaxWait(fetchWait),
+		jetstream.FetchPriorityGroup(PriorityGroup), jetstream.FetchPrioritized(f.rank(x.n)))...)
 	if err != nil {
 		return f.fetchError(ctx, err)
 	}
 	for msg := range batch.Messages() {
 		took++
-		p.size.got(len(msg.Data()))
+		x.size.got(len(msg.Data()))
 		if d := f.take(msg, &left, lease{f.window, f.ackWait}); d != nil {
-			p.handle(d)
+			x.handle(d)
 		}
 	}
 	if err := batch.Error(); err != nil {
@@ -220,7 +220,7 @@ func (f *feed) fetch(ctx context.Context, p pull) error {
 	if took > 0 {
 		return nil
 	}
-	return f.empty(ctx, p.size, time.Since(began))
+	return f.empty(ctx, x.size, time.Since(began))
 }
 
 var errOverLimit = errors.New("fetching: the next message is larger than the server's max_payload; was it lowered? raise it again")
@@ -254,6 +254,6 @@ func (f *feed) fetchError(ctx context.Context, err error) error {
 
 // rank is the rank of a pull: of those that wait, the lowest is served until it
 // is full, and then the next.
-func (f *feed) rank() uint8 {
-	return rankOf(int(f.place.Load()), f.bytes.Load() >= f.window.size/busyShare)
+func (f *feed) rank(fetcher int) uint8 {
+	return rankOf(int(f.place.Load()), fetcher, f.bytes.Load() >= f.window.size/busyShare)
 }

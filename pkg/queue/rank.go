@@ -17,8 +17,12 @@ import (
 //
 // The server knows ten ranks:
 //
-//	place   0   1  2–3  4–7  8–15  16–31  32–63  64–127  128 on   any, but busy
-//	rank    0   1   2    3    4      5      6      7       8           9
+//	place   0    1  2–3  4–7  8–15  16–31  32–63  64 on   any, but busy
+//	rank   0, 1  2   3    4    5      6      7      8           9
+//
+// The first has two: pulls of one rank are dealt to by turns, and so would be
+// full, and away, at one time; one after the other, the second waits while the
+// first is asked for anew.
 //
 // Those behind share one, in groups that double: where many are needed it does
 // not matter which. A busy worker, which has much of its window in hand, goes
@@ -30,12 +34,15 @@ const (
 	busyShare = 3
 )
 
-// rankOf is the rank of a pull.
-func rankOf(place int, busy bool) uint8 {
-	if busy {
+// rankOf is the rank of a pull, made by the n-th of a stream's fetchers.
+func rankOf(place, n int, busy bool) uint8 {
+	switch {
+	case busy:
 		return lastRank
+	case place == 0:
+		return uint8(min(n, 1)) //nolint:gosec // 0 or 1
 	}
-	return uint8(min(bits.Len(uint(place)), lastRank-1)) //nolint:gosec // 0 to 8
+	return uint8(min(1+bits.Len(uint(place)), lastRank-1)) //nolint:gosec // 2 to 8
 }
 
 // places tells a worker's place in the line of each stream, 0 for the first.

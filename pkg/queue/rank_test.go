@@ -73,12 +73,19 @@ func TestAWorkerThatIsNotYetCountedCountsItself(t *testing.T) {
 
 func TestTenRanksForAnyNumberOfWorkers(t *testing.T) {
 	t.Parallel()
-	for place, want := range map[int]uint8{0: 0, 1: 1, 2: 2, 3: 2, 4: 3, 7: 3, 8: 4, 63: 6, 64: 7, 127: 7, 128: 8, 100_000: 8} {
-		if got := queue.RankOf(place, false); got != want {
-			t.Errorf("place %d has rank %d, want %d", place, got, want)
+	for place, want := range map[int]uint8{1: 2, 2: 3, 3: 3, 4: 4, 7: 4, 8: 5, 31: 6, 63: 7, 64: 8, 100_000: 8} {
+		for fetcher := range 2 {
+			if got := queue.RankOf(place, fetcher, false); got != want {
+				t.Errorf("place %d has rank %d, want %d", place, got, want)
+			}
 		}
-		if got := queue.RankOf(place, true); got != 9 {
+		if got := queue.RankOf(place, 0, true); got != 9 {
 			t.Errorf("place %d has rank %d while it is busy, want 9", place, got)
+		}
+	}
+	for fetcher, want := range []uint8{0, 1, 1} {
+		if got := queue.RankOf(0, fetcher, false); got != want {
+			t.Errorf("fetcher %d of the first has rank %d, want %d", fetcher, got, want)
 		}
 	}
 }
