@@ -79,7 +79,9 @@ func TestATenantIsAskedForBeforeItsRecordIsNobodys(t *testing.T) {
 		id := fmt.Sprint("r", i)
 		w.publish(t, id, rec("acme", id, ""))
 	}
-	await(t, "all to be in hand", func() bool { return w.unacknowledged(t) == n && w.counted(t, "hogcast_records_received_total", "") == n })
+	await(t, "all to be in hand", func() bool {
+		return w.unacknowledged(t) == n && w.counted(t, "hogcast_records_received_total", "") == n
+	})
 	if events, _ := w.posthog.counts(); events != 0 || len(w.letters(t)) != 0 {
 		t.Fatalf("%d events before there was an answer", events)
 	}
