@@ -40,8 +40,9 @@ func emailAt(dst []span, text []byte, at, size int) []span {
 
 // localStart is where the local part that ends at text[at] begins.
 func localStart(text []byte, at int) int {
+	const longest = 128 // bytes, twice what is allowed; without a bound "%40" over and over takes the square of the time
 	from := at
-	for from > 0 {
+	for from > 0 && at-from < longest {
 		r, size := utf8.DecodeLastRune(text[:from])
 		if !isLocal(r) {
 			break

@@ -45,7 +45,7 @@ func phoneAt(g *groups, text []byte, i int, h hint) (from, end int) {
 	if plus || paren {
 		from--
 	}
-	if !phoneBoundary(text, from, plus) {
+	if !phoneBoundary(text, from, plus) || !plus && !paren && isLone(text, i) && !mayAnnounce(text, from, h) {
 		return 0, 0
 	}
 	readGroups(g, text, i, maxPhone, phoneSeparator)
@@ -67,6 +67,27 @@ func phoneAt(g *groups, text []byte, i int, h hint) (from, end int) {
 		return 0, 0
 	}
 	return from, g.at[n-1].to
+}
+
+// isLone: one digit, and not the 1 before an area's code.
+func isLone(text []byte, i int) bool {
+	const area = len("1 (415")
+	return (i+1 == len(text) || !isDigit(text[i+1])) && (text[i] != '1' || countDigits(text[i:min(len(text), i+area)]) < 4)
+}
+
+func countDigits(text []byte) (n int) {
+	for _, c := range text {
+		if isDigit(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// mayAnnounce: there are letters near before a number, or it stands under a
+// phone's key.
+func mayAnnounce(text []byte, from int, h hint) bool {
+	return slices.ContainsFunc(text[max(0, from-nearPhone):from], isLetter) || !h.inner && phoneKey(h.key)
 }
 
 // phoneBoundary: numbers that are part of a name, a path, an amount or a longer
@@ -218,37 +239,65 @@ func isDate(g *groups, text []byte) bool {
 	return a == 4 && b <= 2 && c <= 2 || a <= 2 && b <= 2 && c == 4
 }
 
-// phoneWords announce a number in a text. They are looked for as whole words.
-var phoneWords = [][]byte{
-	[]byte("phone"), []byte("telephone"), []byte("cellphone"), []byte("smartphone"), []byte("tel"), []byte("telefon"),
-	[]byte("téléphone"), []byte("teléfono"), []byte("telefono"), []byte("mobile"), []byte("mobil"), []byte("handy"),
-	[]byte("my cell"), []byte("cell:"), []byte("cell number"), []byte("fax"), []byte("whatsapp"), []byte("msisdn"), []byte("sms"),
-	[]byte("call me"), []byte("call us"), []byte("call him"), []byte("call her"), []byte("dial"), []byte("ring me"),
-	[]byte("text me"), []byte("reach me"),
-}
+// nearPhone is how far before a number a word may announce it, in bytes.
+const nearPhone = 28
 
-// phoneWord reports whether a number is announced, in the text or by its key.
+// phoneWord reports whether a number is announced: by a word that stands near
+// before it, or by its key.
 func phoneWord(text []byte, from int, h hint) bool {
-	const near = 28
-	before := text[max(0, from-near):from]
+	if !h.inner && phoneKey(h.key) {
+		return true
+	}
+	if !mayAnnounce(text, from, h) {
+		return false
+	}
+	before := text[max(0, from-nearPhone):from]
 	if n := bytes.LastIndexAny(before, "\n;"); n >= 0 {
 		before = before[n+1:]
 	}
-	before = bytes.ToLower(before)
-	for _, word := range phoneWords {
-		for i := 0; ; {
-			n := bytes.Index(before[i:], word)
-			if n < 0 {
-				break
-			}
-			i += n
-			if !wordBefore(before, i) && !wordAfter(before, i+len(word)) {
-				return true
-			}
-			i++
+	if len(before) == nearPhone && from > nearPhone && inWord(text[from-nearPhone-1]) { // half a word
+		for len(before) > 0 && inWord(before[0]) {
+			before = before[1:]
 		}
 	}
-	return !h.inner && phoneKey(h.key)
+	var last, room [nearPhone]byte
+	previous := last[:0]
+	for len(before) > 0 {
+		n := 0
+		for n < len(before) && inWord(before[n]) {
+			n++
+		}
+		if n > 0 {
+			word := plainName(room[:0], before[:n])
+			if announces(previous, word, before[n:]) {
+				return true
+			}
+			previous = append(last[:0], word...)
+			before = before[n:]
+		} else {
+			before = before[1:]
+		}
+	}
+	return false
+}
+
+func inWord(c byte) bool { return isAlnum(c) || c == '_' || c >= 0x80 }
+
+// announces reports whether a word, in lower case, announces a phone number.
+func announces(previous, word, rest []byte) bool {
+	switch string(word) {
+	case "phone", "telephone", "cellphone", "smartphone", "tel", "telefon", "téléphone", "teléfono", "telefono",
+		"mobile", "mobil", "handy", "fax", "whatsapp", "msisdn", "sms", "dial":
+		return true
+	case "cell":
+		return string(previous) == "my" || bytes.HasPrefix(rest, []byte(":")) || bytes.HasPrefix(rest, []byte(" number"))
+	case "me", "us", "him", "her":
+		switch string(previous) {
+		case "call", "ring", "text", "reach":
+			return true
+		}
+	}
+	return false
 }
 
 var phoneKeys = []string{"tel", "fax", "cell", "telefon", "faxnumber", "telnumber", "contact", "contactnumber", "contactno"}

@@ -137,29 +137,40 @@ func (s *search) match(text []byte, h hint) []span {
 
 // spare settles matches that touch markers.
 func (s *search) spare(text []byte) {
+	markers := s.markersIn(text)
+	if len(markers) == 0 {
+		return
+	}
+	left := s.hits[:0]
+	for _, hit := range s.hits {
+		// The first marker that ends, and the first that begins, behind a place.
+		first, _ := slices.BinarySearchFunc(markers, hit.from+1, func(m span, at int) int { return m.to - at })
+		behind, _ := slices.BinarySearchFunc(markers, hit.to, func(m span, at int) int { return m.from - at })
+		if first < behind {
+			if hit.from >= markers[first].from && hit.to <= markers[first].to {
+				continue
+			}
+			hit.from, hit.to = min(hit.from, markers[first].from), max(hit.to, markers[behind-1].to)
+		}
+		left = append(left, hit)
+	}
+	s.hits = left
+}
+
+// markersIn lists the markers in a text that are of these patterns.
+func (s *search) markersIn(text []byte) (markers []span) {
 	for i := 0; ; {
 		n := bytes.Index(text[i:], []byte(markerStart))
 		if n < 0 {
-			return
+			return markers
 		}
 		i += n
-		end, name := markerAt(text, i)
-		if end == 0 || !s.names[string(name)] {
+		if end, name := markerAt(text, i); end > 0 && s.names[string(name)] {
+			markers = append(markers, span{from: i, to: end})
+			i = end
+		} else {
 			i++
-			continue
 		}
-		left := s.hits[:0]
-		for _, hit := range s.hits {
-			switch {
-			case hit.from >= i && hit.to <= end:
-				continue
-			case hit.from < end && hit.to > i:
-				hit.from, hit.to = min(hit.from, i), max(hit.to, end)
-			}
-			left = append(left, hit)
-		}
-		s.hits = left
-		i = end
 	}
 }
 

@@ -149,6 +149,9 @@ func knownToken(word []byte) int {
 		end := len(f.prefix)
 		for end < len(word) && (isAlnum(word[end]) || word[end] == '-' || word[end] == '_' || word[end] == '.' && end+1 < len(word) && isAlnum(word[end+1])) {
 			end++
+			if end == maxLook && !drawn(word[len(f.prefix):end]) {
+				return 0
+			}
 		}
 		if tail := word[len(f.prefix):end]; len(tail) >= f.least && drawn(tail) {
 			return end
@@ -156,6 +159,11 @@ func knownToken(word []byte) int {
 	}
 	return 0
 }
+
+// maxLook is how far something is looked at that does not look like a secret:
+// where each place of a long text might begin one, looking on to its end would
+// take the square of the time.
+const maxLook = 128
 
 // drawn reports whether something looks drawn rather than written: it has a
 // digit, or a part of sixteen letters.
@@ -185,9 +193,10 @@ func jwt(word []byte) int {
 		for end < len(word) && (isAlnum(word[end]) || word[end] == '-' || word[end] == '_') {
 			end++
 		}
-		if end-start >= 8 || segments >= 2 {
-			segments++
+		if end-start < 8 && segments < 2 {
+			return 0
 		}
+		segments++
 		if end == len(word) || word[end] != '.' {
 			break
 		}
@@ -268,6 +277,7 @@ var (
 // findPEM finds private keys. One without an end goes on to the next quote, or
 // to the end of the text.
 func findPEM(dst []span, text []byte) []span {
+	ends := true // there may be an end yet
 	for i := 0; ; {
 		n := bytes.Index(text[i:], pemBegin)
 		if n < 0 {
@@ -286,7 +296,12 @@ func findPEM(dst []span, text []byte) []span {
 				end--
 			}
 		}
-		if n := bytes.Index(text[i:], pemEnd); n >= 0 {
+		n = -1
+		if ends {
+			n = bytes.Index(text[i:], pemEnd)
+			ends = n >= 0
+		}
+		if n >= 0 {
 			end = i + n + len(pemEnd)
 			if n := bytes.Index(text[end:], []byte("-----")); n >= 0 && n <= longestLabel {
 				end += n + len("-----")
@@ -317,6 +332,9 @@ func findBearers(dst []span, text []byte) []span {
 			end := i
 			for end < len(text) && (inToken[text[end]] || text[end] == '~') {
 				end++
+				if end-i == maxLook && !drawn(text[i:end]) {
+					break
+				}
 			}
 			if end-i >= 8 && drawn(text[i:end]) {
 				dst = append(dst, span{from: i, to: trimmed(text, i, end)})
@@ -358,8 +376,9 @@ func findAssigned(dst []span, text []byte, sign byte) []span {
 			continue
 		}
 		from := valueStart(text, i)
-		end := valueEnd(text, from)
+		end := valueEnd(text[:min(len(text), from+maxLook)], from)
 		if isAssignable(text[from:end]) {
+			end = valueEnd(text, end)
 			dst = append(dst, span{from: from, to: end})
 			i = end
 		}
@@ -402,11 +421,21 @@ func opened(text []byte, i int) int {
 }
 
 func valueEnd(text []byte, i int) int {
-	for i < len(text) && text[i] > ' ' && bytes.IndexByte([]byte("\"'`,;<>(){}[]&\\|"), text[i]) < 0 {
+	for i < len(text) && !endsValue[text[i]] {
 		i++
 	}
 	return i
 }
+
+var endsValue = func() (table [256]bool) {
+	for c := range ' ' + 1 {
+		table[c] = true
+	}
+	for _, c := range []byte("\"'`,;<>(){}[]&\\|") {
+		table[c] = true
+	}
+	return table
+}()
 
 // isAssignable: a value that looks drawn, not a name, a type or a placeholder.
 // 6 bytes with a digit or a sign among letters, or 16 of no known word.
