@@ -149,5 +149,5 @@ func withConn(ctx context.Context, n config.NATS, sources *config.Sources, use f
 		return err
 	}
 	defer conn.Close()
-	return use(conn)
+	return conn.Explain(use(conn))
 }

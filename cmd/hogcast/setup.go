@@ -53,6 +53,7 @@ func (c *setupCommand) Run(ctx context.Context, system *config.System, sources *
 	}
 	defer conn.Close()
 	changes, err := queue.Setup(ctx, conn, params)
+	err = conn.Explain(err)
 	for _, change := range changes {
 		fmt.Fprintln(system.Stdout, change)
 	}

@@ -42,6 +42,7 @@ type Conn struct {
 	down atomic.Bool
 
 	refusals refusals
+	refused  atomic.Pointer[string] // the subject that was last
 	causes   causes
 	room     publishRoom
 }
@@ -76,6 +77,10 @@ func Connect(ctx context.Context, c ConnectConfig) (*Conn, error) {
 	if err := conn.await(ctx, urls); err != nil {
 		conn.NATS.Close()
 		return nil, err
+	}
+	if err := conn.checkInbox(ctx); err != nil {
+		conn.NATS.Close()
+		return nil, fmt.Errorf("connecting to nats at %s: %w", RedactURLs(urls), err)
 	}
 	conn.JS, err = newJetStream(conn.NATS, c.Domain)
 	if err != nil {
@@ -158,6 +163,7 @@ func (c ConnectConfig) options(conn *Conn) ([]nats.Option, error) {
 func (c *Conn) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if subject := refusedPublish(err); subject != "" {
 		c.refusals.fail(subject, err)
+		c.refused.Store(&subject)
 	}
 	if !c.causes.first(err.Error()) {
 		return

@@ -54,6 +54,35 @@ func (r *refusals) fail(subject string, err error) {
 	}
 }
 
+// checkInbox finds out whether answers can be heard: without, every question
+// would wait for its deadline. A server that goes away meanwhile says nothing.
+func (c *Conn) checkInbox(ctx context.Context) error {
+	inbox := c.NATS.NewInbox() + ".*" // as nats.go subscribes for answers
+	sub, err := c.NATS.SubscribeSync(inbox)
+	if err != nil {
+		return nil //nolint:nilerr // the connection is gone again
+	}
+	defer func() { _ = sub.Unsubscribe() }() // goes with the connection
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	// The refusal comes before the answer to the ping.
+	if c.NATS.FlushWithContext(ctx) != nil || !errors.Is(c.NATS.LastError(), nats.ErrPermissionViolation) {
+		return nil
+	}
+	return fmt.Errorf("%w: answers would come to %s, which this user may not subscribe to; "+
+		"give the prefix that it may with --nats-inbox-prefix", ErrPermission, inbox)
+}
+
+// Explain adds to an error what the server has refused: that a question was is
+// told to the connection alone, and the question waited in vain.
+func (c *Conn) Explain(err error) error {
+	refused := c.refused.Load()
+	if err == nil || refused == nil || errors.Is(err, ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w; %w: %s", err, ErrPermission, *refused)
+}
+
 var publishRefusal = regexp.MustCompile(`(?i)permissions violation for publish to "([^"]+)"`)
 
 // refusedPublish is the subject of a publish that was refused, or "".
