@@ -190,8 +190,8 @@ type asks struct {
 	Yes bool `env:"-" help:"Don't ask; needed where nobody can be asked."`
 }
 
-// check refuses before anything is done what nobody could be asked about.
-func (a asks) check(system *config.System) error {
+// possible refuses before anything is done what nobody could be asked about.
+func (a asks) possible(system *config.System) error {
 	if !a.Yes && !config.IsTerminal(system.Stdin) {
 		return config.Usagef("nobody can be asked here: --yes does it without asking")
 	}

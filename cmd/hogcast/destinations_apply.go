@@ -135,7 +135,7 @@ hogcast destinations export --tenant acme --reveal-secrets --yes | age -e -R ops
 // Run exports.
 func (c *destinationsExport) Run(ctx context.Context, system *config.System, sources *config.Sources) (err error) {
 	if c.RevealSecrets {
-		if err := c.asks.check(system); err != nil {
+		if err := c.possible(system); err != nil {
 			return err
 		}
 		if err := c.confirm(ctx, system).Ask("Write secrets as they are? The audit trail tells. Type yes: "); err != nil {

@@ -33,7 +33,7 @@ hogcast destinations delete acme.old --held move=main --yes`
 
 // Run deletes.
 func (c *destinationsDelete) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
-	if err := c.asks.check(system); err != nil {
+	if err := c.possible(system); err != nil {
 		return err
 	}
 	p := admin.DeleteParams{Drain: c.Held == "drain", Timeout: c.Timeout, Confirm: c.confirm(ctx, system)}

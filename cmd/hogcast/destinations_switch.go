@@ -35,7 +35,7 @@ hogcast destinations disable acme.main --held discard --yes`
 func (c *destinationsDisable) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
 	discard := c.Held == "discard"
 	if discard {
-		if err := c.asks.check(system); err != nil {
+		if err := c.possible(system); err != nil {
 			return err
 		}
 	}

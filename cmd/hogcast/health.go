@@ -66,7 +66,7 @@ func (c *guardRelease) Run(ctx context.Context, system *config.System, sources *
 	if given := c.Cause != "" || c.Destination != ""; given == c.All {
 		return &config.UsageError{Err: errors.New("say which guard: --destination, --cause, or --all")}
 	}
-	by, err := c.who.check(system)
+	by, err := c.check(system)
 	if err != nil {
 		return err
 	}

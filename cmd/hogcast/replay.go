@@ -137,7 +137,7 @@ type runner struct {
 }
 
 func (c *replayRun) with(ctx context.Context, system *config.System, sources *config.Sources, begun audit.Action, use func(*runner) error) error {
-	by, err := c.who.check(system)
+	by, err := c.check(system)
 	if err != nil {
 		return err
 	}
@@ -342,7 +342,7 @@ type replayAsk struct {
 }
 
 func (c *replayAsk) ask(ctx context.Context, system *config.System, sources *config.Sources, wish replay.Wish) error {
-	by, err := c.who.check(system)
+	by, err := c.check(system)
 	if err != nil {
 		return err
 	}

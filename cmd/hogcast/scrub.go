@@ -40,7 +40,7 @@ func (c *scrubOf) with(ctx context.Context, system *config.System, sources *conf
 	if err != nil {
 		return err
 	}
-	by, err := c.who.check(system)
+	by, err := c.check(system)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (a *applying) do(ctx context.Context) {
 
 func (a *applying) doOne(ctx context.Context, one *Applied) {
 	if ctx.Err() != nil {
-		one.fail(resFailed, fmt.Errorf("not tried: %w", context.Cause(ctx)))
+		one.fail(fmt.Errorf("not tried: %w", context.Cause(ctx)))
 		return
 	}
 	if one.Action == actDelete {
@@ -169,7 +169,7 @@ func (a *applying) doOne(ctx context.Context, one *Applied) {
 	}
 	saved, err := a.d.Store.Put(ctx, put)
 	if err = a.settled(err); err != nil {
-		one.fail(resFailed, err)
+		one.fail(err)
 		return
 	}
 	one.Result, one.Revision = resDone, saved.Revision
@@ -188,7 +188,7 @@ func (a *applying) delete(ctx context.Context, one *Applied) {
 	note := "not in what was applied; " + fateNote(DeleteParams{}, one.Held)
 	err := a.settled(a.d.Store.Delete(ctx, registry.Delete{ID: one.id, Expect: one.now.Revision, By: a.d.By, Note: note}))
 	if err != nil {
-		one.fail(resFailed, err)
+		one.fail(err)
 		return
 	}
 	one.Result = resDone

@@ -63,7 +63,7 @@ func (a *applying) planOne(ctx context.Context, one *Applied, dest *destination.
 	switch {
 	case errors.Is(err, registry.ErrPlain) && a.p.DryRun:
 	case errors.Is(err, registry.ErrInvalid), errors.Is(err, registry.ErrConflict):
-		one.fail(resFailed, err)
+		one.fail(err)
 		return nil
 	case err != nil:
 		return err
@@ -78,8 +78,8 @@ func (a *applying) planOne(ctx context.Context, one *Applied, dest *destination.
 	return nil
 }
 
-func (o *Applied) fail(result string, err error) {
-	o.Result, o.Error = result, strings.ReplaceAll(err.Error(), "\n", "; ")
+func (o *Applied) fail(err error) {
+	o.Result, o.Error = resFailed, strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 // connectionOf is what a test of a connection depends on.

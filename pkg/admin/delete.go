@@ -33,6 +33,9 @@ func (d *Destinations) Delete(ctx context.Context, p DeleteParams) error {
 	if err != nil {
 		return err
 	}
+	if p.ID.Tenant == destination.AnyTenant && (p.Drain || p.MoveTo != "") {
+		return fmt.Errorf("%s: what a default holds is held for each tenant by its own name, and can neither be drained nor moved by the default's", p.ID)
+	}
 	to, err := d.other(ctx, p)
 	if err != nil {
 		return err
@@ -64,7 +67,7 @@ func (d *Destinations) Delete(ctx context.Context, p DeleteParams) error {
 	if _, err := fmt.Fprintf(d.Out, "deleted %s\n", p.ID); err != nil {
 		return err
 	}
-	return d.bury(ctx, p, to, now.Destination)
+	return d.bury(ctx, p, to)
 }
 
 // other is the destination that gets what is held.
@@ -96,6 +99,10 @@ func (d *Destinations) writeDoomed(now *registry.Stored, inv inventory, p Delete
 	}
 	fmt.Fprintf(d.Out, "%s: %s; revision %d%s\n", p.ID, what, now.Revision, written(versionOf(now)))
 	if err := inv.write(d.Out, p.ID, time.Now()); err != nil {
+		return err
+	}
+	if p.ID.Tenant == destination.AnyTenant {
+		_, err := fmt.Fprintln(d.Out, "what it holds for tenants without destinations of their own is counted with each of them (hogcast health), and becomes dead letters")
 		return err
 	}
 	if inv.held == 0 {
@@ -140,7 +147,8 @@ func drains(now *registry.Stored, inv inventory) error {
 	return nil
 }
 
-// ErrStillHeld: not everything was delivered in time, so nothing was deleted.
+// ErrStillHeld says that not everything was delivered in time, and so nothing
+// was deleted.
 var ErrStillHeld = errors.New("still held, and so nothing was deleted")
 
 // drain waits until nothing is held. One that is broken is probed now.
@@ -177,7 +185,7 @@ func (d *Destinations) drain(ctx context.Context, p DeleteParams, most uint64) e
 }
 
 // bury sees to what is left of a destination that is deleted.
-func (d *Destinations) bury(ctx context.Context, p DeleteParams, to, was *destination.Destination) error {
+func (d *Destinations) bury(ctx context.Context, p DeleteParams, to *destination.Destination) error {
 	if to != nil {
 		if err := d.move(ctx, p, to); err != nil {
 			return fmt.Errorf("%w; what was not moved becomes dead letters: move them with hogcast replay --tenant %s --destination %s --to %s --move",

@@ -47,7 +47,7 @@ func (c Confirm) Ask(format string, args ...any) error {
 	return c(fmt.Sprintf(format, args...))
 }
 
-// ErrSome: some of what was asked for has failed; each was told.
+// ErrSome says that some of what was asked for has failed; each was told.
 var ErrSome = errors.New("not all of it was done")
 
 // ParseID reads `TENANT.NAME`, or `TENANT` for its destination "default".

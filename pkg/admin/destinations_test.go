@@ -126,7 +126,8 @@ func TestChangesTellEverySettingAndNoSecret(t *testing.T) {
 	}{
 		"nothing": {},
 		"a secret under the same mask": {
-			destination.Destination{APIKey: secret("phc_ab-first-wxyz")}, destination.Destination{APIKey: secret("phc_ab-other-wxyz")},
+			destination.Destination{APIKey: secret("phc_ab-first-wxyz")},
+			destination.Destination{APIKey: secret("phc_ab-other-wxyz")},
 			[]admin.SettingChange{{Setting: "api_key", Before: "phc_ab…wxyz", After: "phc_ab…wxyz (another one)"}},
 		},
 		"a hash key, which shows nothing": {
@@ -135,19 +136,23 @@ func TestChangesTellEverySettingAndNoSecret(t *testing.T) {
 			[]admin.SettingChange{{Setting: "privacy.user_hash_key", Before: "[redacted]", After: "[redacted] (another one)"}},
 		},
 		"what came and went of a long list": {
-			destination.Destination{APIKeys: destination.KeyFilter{Include: ids(1, 50)}}, destination.Destination{APIKeys: destination.KeyFilter{Include: ids(2, 51)}},
+			destination.Destination{APIKeys: destination.KeyFilter{Include: ids(1, 50)}},
+			destination.Destination{APIKeys: destination.KeyFilter{Include: ids(2, 51)}},
 			[]admin.SettingChange{{Setting: "api_keys.include", Before: "(50 in all)", After: `(50 in all) +"key-051" -"key-001"`}},
 		},
 		"many of it": {
-			destination.Destination{APIKeys: destination.KeyFilter{Include: ids(1, 20)}}, destination.Destination{},
+			destination.Destination{APIKeys: destination.KeyFilter{Include: ids(1, 20)}},
+			destination.Destination{},
 			[]admin.SettingChange{{Setting: "api_keys.include", Before: "(20 in all)"}},
 		},
 		"numbers and flags": {
-			destination.Destination{Enabled: true, MaxRate: 5}, destination.Destination{MaxConcurrency: 3},
+			destination.Destination{Enabled: true, MaxRate: 5},
+			destination.Destination{MaxConcurrency: 3},
 			[]admin.SettingChange{{Setting: "enabled", Before: "true", After: "false"}, {Setting: "max_concurrency", After: "3"}, {Setting: "max_rate", Before: "5"}},
 		},
 		"certificates by their sum": {
-			destination.Destination{}, destination.Destination{CA: "-----BEGIN"},
+			destination.Destination{},
+			destination.Destination{CA: "-----BEGIN"},
 			[]admin.SettingChange{{Setting: "ca", After: "certificates, 10 bytes, sha256 4d925b8ea5a5"}},
 		},
 	} {

@@ -30,7 +30,7 @@ const (
 type ListedDestination struct {
 	Tenant      string         `json:"tenant"                yaml:"tenant"`
 	Destination string         `json:"destination"           yaml:"destination"`
-	State       string         `json:"state"                 yaml:"state"` // enabled, paused, disabled, unreadable or bad
+	State       string         `json:"state"                 yaml:"state"` // enabled, paused, disabled or bad
 	Problem     string         `json:"problem,omitempty"     yaml:"problem,omitempty"`
 	Revision    uint64         `json:"revision"              yaml:"revision"`
 	ChangedBy   string         `json:"changed_by,omitempty"  yaml:"changed_by,omitempty"`
@@ -112,12 +112,10 @@ func listedOf(s *registry.Stored, h DestinationHealth) *ListedDestination {
 	return one
 }
 
-// stateOf is what the owner wants, or why nobody can tell.
+// stateOf is what the owner wants, or that nobody can tell.
 func stateOf(s *registry.Stored) string {
 	switch {
-	case errors.Is(s.Problem, registry.ErrSecretUnreadable):
-		return "unreadable"
-	case s.Problem != nil:
+	case s.Destination == nil:
 		return "bad"
 	case !s.Destination.Enabled:
 		return "disabled"
@@ -163,10 +161,10 @@ func (d *Destinations) writeProblems(all []*ListedDestination) error {
 	for _, one := range all {
 		switch {
 		case one.Problem == "":
-		case one.State == "unreadable" && d.Keys.Ring() == nil:
+		case one.unreadable() && d.Keys.Ring() == nil:
 			unread++
 		default:
-			fmt.Fprintf(d.Out, "%s: %s\n", one.State, visible(strings.ReplaceAll(one.Problem, "\n", "; ")))
+			fmt.Fprintf(d.Out, "bad: %s\n", visible(strings.ReplaceAll(one.Problem, "\n", "; ")))
 		}
 	}
 	if unread == 0 {
@@ -174,6 +172,11 @@ func (d *Destinations) writeProblems(all []*ListedDestination) error {
 	}
 	_, err := fmt.Fprintf(d.Out, "the secrets of %s can't be read without master keys: --secrets-key-file, or HOGCAST_SECRETS_KEYS\n", plural(unread, "destination"))
 	return err
+}
+
+// unreadable: its settings can be read, its secrets can't.
+func (l *ListedDestination) unreadable() bool {
+	return errors.Is(l.stored.Problem, registry.ErrSecretUnreadable)
 }
 
 // summary is what the table has of the settings.
@@ -187,7 +190,7 @@ func (l *ListedDestination) summary() (endpoint, key, privacy, sampling string) 
 		endpoint += " (" + f.Region + " only)"
 	}
 	key = f.APIKey
-	if l.State == "unreadable" {
+	if l.unreadable() {
 		key = "sealed with " + strings.Join(l.stored.KeyIDs, ", ")
 	}
 	return endpoint, dash(key), privacyOf(l.stored.Destination), strconv.FormatFloat(f.SamplingRate, 'g', -1, 64)

@@ -170,7 +170,7 @@ func (d *Destinations) With(ctx context.Context, id destination.ID, s Settings) 
 	return loaded.Destinations[0], nil
 }
 
-// ErrSettings: settings that were given have not their form.
+// ErrSettings says that settings that were given have not their form.
 var ErrSettings = errors.New("settings")
 
 // problemsOf joins what is wrong with settings; there is no file whose lines

@@ -19,22 +19,20 @@ type SetParams struct {
 
 // Enable has a destination take events again.
 func (d *Destinations) Enable(ctx context.Context, p SetParams) error {
-	_, err := d.set(ctx, p, "enabled", func(to *destination.Destination) bool {
+	return d.set(ctx, p, "enabled", func(to *destination.Destination) bool {
 		changed := !to.Enabled
 		to.Enabled = true
 		return changed
 	})
-	return err
 }
 
 // Pause has everything for a destination held until it is resumed.
 func (d *Destinations) Pause(ctx context.Context, p SetParams) error {
-	_, err := d.set(ctx, p, "paused", func(to *destination.Destination) bool {
+	return d.set(ctx, p, "paused", func(to *destination.Destination) bool {
 		changed := !to.Paused
 		to.Paused = true
 		return changed
 	})
-	return err
 }
 
 // DisableParams say what to disable.
@@ -56,7 +54,7 @@ func (d *Destinations) Disable(ctx context.Context, p DisableParams) error {
 			return err
 		}
 	}
-	if _, err := d.set(ctx, p.SetParams, "disabled", func(to *destination.Destination) bool {
+	if err := d.set(ctx, p.SetParams, "disabled", func(to *destination.Destination) bool {
 		changed := to.Enabled
 		to.Enabled = false
 		return changed
@@ -75,31 +73,34 @@ func (d *Destinations) Disable(ctx context.Context, p DisableParams) error {
 // setTries is how often a switch is tried that others are in the way of.
 const setTries = 5
 
-// set changes one setting, whoever changes others meanwhile, and reports
+// set changes one setting, whoever changes others meanwhile. change reports
 // whether it was another.
-func (d *Destinations) set(ctx context.Context, p SetParams, what string, change func(*destination.Destination) bool) (bool, error) {
+func (d *Destinations) set(ctx context.Context, p SetParams, what string, change func(*destination.Destination) bool) error {
 	for try := 1; ; try++ {
 		now, err := d.get(ctx, p.ID)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if now.Destination == nil {
-			return false, fmt.Errorf("%s: its entry is bad, so that only put and delete can mend it: %w", p.ID, now.Problem)
+			return fmt.Errorf("%s: its entry is bad, so that only put and delete can mend it: %w", p.ID, now.Problem)
+		}
+		if errors.Is(now.Problem, registry.ErrSecretUnreadable) {
+			return fmt.Errorf("%w; without its key it could not be kept: give the master keys with --secrets-key-file", now.Problem)
 		}
 		next := *now.Destination
 		if !change(&next) {
 			_, err := fmt.Fprintf(d.Out, "%s is %s already\n", p.ID, what)
-			return false, err
+			return err
 		}
 		saved, err := d.Store.Put(ctx, registry.Put{Destination: &next, Expect: revisionOf(now, p.Revision), By: d.By, Note: what})
 		if errors.Is(err, registry.ErrConflict) && p.Revision == nil && try < setTries {
 			continue
 		}
 		if err = d.settled(err); err != nil {
-			return false, err
+			return err
 		}
 		_, err = fmt.Fprintf(d.Out, "%s is %s, revision %d\n", p.ID, what, saved.Revision)
-		return true, err
+		return err
 	}
 }
 

@@ -35,12 +35,11 @@ func (d *Destinations) Resume(ctx context.Context, p SetParams) error {
 		return err
 	}
 	if now != nil && now.Destination != nil && now.Destination.Paused {
-		_, err := d.set(ctx, p, "resumed", func(to *destination.Destination) bool {
+		return d.set(ctx, p, "resumed", func(to *destination.Destination) bool {
 			changed := to.Paused
 			to.Paused = false
 			return changed
 		})
-		return err
 	}
 	return d.wake(ctx, p.ID, now)
 }
