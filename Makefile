@@ -13,7 +13,7 @@ RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds \
-  rules observability-check image image-oci manifests deploy-check chart-check test-apiserver
+  rules observability-check image image-oci manifests deploy-check chart-check deploy-tools test-apiserver
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ manifests: ## Write what is made of the chart: its README, kustomize, its copies
 deploy-check: ## Image, chart and manifests: built, rendered, strictly validated
 	$(GO) -C deployments/image test -short ./...
 	$(GO) -C deployments/validate test ./...
+
+deploy-tools: ## A second opinion on the chart: helm 3 and 4, kustomize, kubectl-validate, kube-score
+	deployments/validate/tools.sh
 
 # Its build needs most of an hour of two cores, once; then it takes a minute.
 test-apiserver: ## Install, upgrade and roll back the chart in a real API server, which it builds first
