@@ -134,6 +134,9 @@ hogcast destinations export --tenant acme --reveal-secrets --yes | age -e -R ops
 
 // Run exports.
 func (c *destinationsExport) Run(ctx context.Context, system *config.System, sources *config.Sources) (err error) {
+	if err := tenantFlag(c.Tenant); err != nil {
+		return err
+	}
 	if c.RevealSecrets {
 		if err := c.possible(system); err != nil {
 			return err

@@ -24,6 +24,9 @@ hogcast destinations list -o json | jq -r 'select(.held > 0) | .tenant'`
 
 // Run lists.
 func (c *destinationsList) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
+	if err := tenantFlag(c.Tenant); err != nil {
+		return err
+	}
 	o := operator{bucket: c.bucketFlags}
 	return o.with(ctx, system, sources, func(d *admin.Destinations) error {
 		return d.List(ctx, admin.ListParams{Tenant: c.Tenant, Format: admin.Format(c.Output), Now: time.Now()})

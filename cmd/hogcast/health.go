@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -29,6 +28,9 @@ hogcast health --json | jq 'select(.state == "held")'`
 
 // Run shows the destinations that are not healthy.
 func (c *healthCommand) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
+	if err := tenantFlag(c.Tenant); err != nil {
+		return err
+	}
 	return withConn(ctx, c.NATS, sources, func(conn *queue.Conn) error {
 		return admin.Health(ctx, conn, admin.HealthParams{Tenant: c.Tenant, JSON: c.JSON, Now: time.Now(), Out: system.Stdout})
 	})
@@ -58,10 +60,14 @@ hogcast guard release --all`
 func (c *guardRelease) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
 	p := admin.ReleaseGuardParams{Cause: c.Cause, Now: time.Now(), Out: system.Stdout}
 	if c.Destination != "" {
-		var ok bool
-		if p.Tenant, p.Destination, ok = strings.Cut(c.Destination, "."); !ok {
-			return &config.UsageError{Err: fmt.Errorf("--destination: %q is not TENANT.NAME", c.Destination)}
+		if !strings.Contains(c.Destination, ".") {
+			return config.Usagef("--destination: %q is not TENANT.NAME", c.Destination)
 		}
+		id, err := admin.ParseID(c.Destination)
+		if err != nil {
+			return config.Usagef("--destination: %w", err)
+		}
+		p.Tenant, p.Destination = id.Tenant, id.Name
 	}
 	if given := c.Cause != "" || c.Destination != ""; given == c.All {
 		return &config.UsageError{Err: errors.New("say which guard: --destination, --cause, or --all")}

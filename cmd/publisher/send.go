@@ -14,6 +14,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/app"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/pkg/record"
 )
 
 type sendCommand struct {
@@ -41,6 +42,9 @@ publisher send --nats-url nats://n1:4222,nats://n2:4222 --tenant acme - < record
 
 // Run publishes the records.
 func (c *sendCommand) Run(ctx context.Context, system *config.System, sources *config.Sources) error {
+	if !record.ValidTenant(c.Tenant) {
+		return config.Usagef("--tenant: %q is no name of a tenant: 1–64 letters, digits, _ or -, beginning with a letter or digit", c.Tenant)
+	}
 	nats, err := app.ConnectConfig(c.NATS, sources)
 	if err != nil {
 		return err
