@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/user"
 	"strings"
 	"time"
 
@@ -57,18 +58,21 @@ func (w who) name(system *config.System) string {
 	if w.By != "" {
 		return w.By
 	}
-	user := "unknown"
-	for _, name := range []string{"LOGNAME", "USER"} {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	for _, variable := range []string{"LOGNAME", "USER"} {
 		for _, pair := range system.Env {
-			if value, ok := strings.CutPrefix(pair, name+"="); ok && value != "" {
-				user = value
+			if value, ok := strings.CutPrefix(pair, variable+"="); ok && value != "" {
+				name = value
 			}
 		}
 	}
 	if host, err := os.Hostname(); err == nil {
-		return user + "@" + host
+		return name + "@" + host
 	}
-	return user
+	return name
 }
 
 // check judges the name before anything is done by it.

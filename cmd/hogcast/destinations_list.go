@@ -52,7 +52,8 @@ func (*destinationsGet) Examples() string {
 	return `hogcast destinations get acme.main > main.yaml    # edit it, then
 hogcast destinations put -f main.yaml
 hogcast destinations get acme.main --history
-hogcast destinations get acme.main -o json | jq .revision`
+hogcast destinations get acme.main -o json | jq .revision
+hogcast destinations get acme.main -o json | jq '.destination | .paused = true' | hogcast destinations put -f -`
 }
 
 // Run shows.
