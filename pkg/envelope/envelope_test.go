@@ -48,6 +48,56 @@ func TestOneVersionBeforeAndAfterIsReadable(t *testing.T) {
 	}
 }
 
+func TestWhatTheNextVersionAddsIsPassedOver(t *testing.T) {
+	t.Parallel()
+	e := full()
+	h := e.Headers()
+	h[envelope.HeaderEnvelope] = []string{strconv.Itoa(envelope.Version + 1)}
+	h["Hogcast-Of-Tomorrow"] = []string{"x"}
+	got, err := envelope.Parse(h, e.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(e, *got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The version before and the one after read these headers: another name, or
+// another form of a value, needs another Version.
+func TestTheHeadersOfThisVersionStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	e := full()
+	e.Failures, e.FirstFailure = 2, time.Unix(3, 500_000_000).UTC()
+	e.Dropped, e.Rules = []string{"usage.cost", "stream"}, []string{"privacy_mode", "hash_users"}
+	e.Withhold()
+	want := map[string][]string{
+		"Hogcast-Envelope":       {"1"},
+		"Hogcast-Source":         {"HOGCAST_GENERATIONS/7/1000000002"},
+		"Hogcast-Msg-Id":         {"acme/g1"},
+		"Hogcast-Record-Id":      {"g1"},
+		"Hogcast-Reason":         {"dropped"},
+		"Hogcast-Field":          {"f"},
+		"Hogcast-Detail":         {"d"},
+		"Hogcast-Status":         {"400"},
+		"Hogcast-Attempts":       {"3"},
+		"Hogcast-First-Attempt":  {"1970-01-01T00:00:03Z"},
+		"Hogcast-Last-Attempt":   {"1970-01-01T00:00:04.000000005Z"},
+		"Hogcast-Failures":       {"2"},
+		"Hogcast-First-Failure":  {"1970-01-01T00:00:03.5Z"},
+		"Hogcast-Rules":          {"privacy_mode,hash_users"},
+		"Hogcast-Mapping":        {"1"},
+		"Hogcast-Worker":         {"w"},
+		"Hogcast-Dropped-Fields": {"usage.cost,stream"},
+		"Hogcast-Size":           {"11"},
+		"Hogcast-Sha256":         {e.SHA256},
+		"traceparent":            {"00-x-y-01"},
+	}
+	if diff := cmp.Diff(want, e.Headers()); diff != "" {
+		t.Errorf("version %d (-want +got):\n%s", envelope.Version, diff)
+	}
+}
+
 func TestBrokenHeadersAreNamed(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{envelope.HeaderSource, envelope.HeaderStatus, envelope.HeaderAttempts, envelope.HeaderFirstAttempt, envelope.HeaderSize} {

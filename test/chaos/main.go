@@ -55,6 +55,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.rate, "rate", 400, "records a second")
 	f.IntVar(&o.workers, "workers", 3, "worker processes")
 	f.IntVar(&o.nodes, "nodes", 3, "NATS processes, and replicas")
+	f.IntVar(&o.shards, "shards", 1, "streams that generation records are spread over")
 	f.StringVar(&o.flags, "worker-flags", "--main-lane-max 6s --request-timeout 4s", "more flags for the workers")
 	f.StringVar(&o.list, "append", "", "append a row for each run to this file")
 	f.StringVar(&o.seeds, "seeds", "", "take the seeds from this file")

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hogcast/hogcast/pkg/ingest"
+	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/test/chaos/load"
 	"github.com/hogcast/hogcast/test/chaos/oracle"
 )
@@ -24,6 +25,7 @@ type publisher struct {
 	oracle *oracle.Oracle
 	urls   string
 	rate   int // records a second
+	shards int // known to some of the gateways
 	next   int // number of the next record
 }
 
@@ -110,10 +112,18 @@ func (p *publisher) feed(ctx context.Context, use func(*load.Record)) error {
 	return nil
 }
 
+// subject is where a gateway publishes: one half know of the shards.
+func (p *publisher) subject(r *load.Record) string {
+	if r.N%2 == 0 {
+		return queue.ShardSubject(r.Subject, p.shards)
+	}
+	return queue.GenerationSubject(r.Subject)
+}
+
 // insist publishes one record by plain nats.go until it is acknowledged.
 func (p *publisher) insist(ctx context.Context, js jetstream.JetStream, r *load.Record) {
 	m := &nats.Msg{
-		Subject: "hogcast.generations." + r.Subject, Data: r.Body,
+		Subject: p.subject(r), Data: r.Body,
 		Header: nats.Header{jetstream.MsgIDHeader: []string{r.MsgID}},
 	}
 	poll(ctx, 100*time.Millisecond, func() bool {

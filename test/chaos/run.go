@@ -28,6 +28,7 @@ type settings struct {
 	rate     int           // records a second
 	workers  int
 	nodes    int
+	shards   int      // of the generation stream
 	args     []string // more flags for the workers
 	keep     bool     // logs and stores, also of runs that pass
 	tell     func(format string, args ...any)
@@ -138,7 +139,7 @@ func (r *run) start(ctx context.Context) error {
 	}
 	r.steps = plan.Draw(r.seed, plan.Options{
 		Duration: r.duration, Workers: r.workers, Nodes: r.nodes, Destinations: r.load.Destinations(),
-		Streams: []string{queue.StreamGenerations, queue.StreamHeld, queue.StreamHeldHosts, queue.StreamWakeups, queue.StreamDead},
+		Streams: append(generations(r.shards), queue.StreamHeld, queue.StreamHeldHosts, queue.StreamWakeups, queue.StreamDead),
 	})
 	return r.writeSchedule()
 }
@@ -202,7 +203,7 @@ func (r *run) setUp(ctx context.Context) error {
 	var out []byte
 	var err error
 	done := poll(ctx, 500*time.Millisecond, func() bool {
-		cmd := exec.CommandContext(ctx, r.bin.path("hogcast"), "setup", "--nats-url", r.cluster.urls(), "--replicas", fmt.Sprint(r.nodes))
+		cmd := exec.CommandContext(ctx, r.bin.path("hogcast"), "setup", "--nats-url", r.cluster.urls(), "--replicas", fmt.Sprint(r.nodes), "--shards", fmt.Sprint(max(r.shards, 1)))
 		out, err = cmd.CombinedOutput()
 		return err == nil
 	})
@@ -212,17 +213,24 @@ func (r *run) setUp(ctx context.Context) error {
 	if r.ackWait == 0 {
 		return nil
 	}
-	// What a killed worker had in hand comes again after this.
-	consumer, err := r.js.Consumer(ctx, queue.StreamGenerations, queue.ConsumerWorkers)
+	for _, stream := range generations(r.shards) {
+		if err := r.shorten(ctx, stream); err != nil {
+			return fmt.Errorf("shortening ack_wait: %w", err)
+		}
+	}
+	return nil
+}
+
+// shorten sets after what time comes again what a killed worker had in hand.
+func (r *run) shorten(ctx context.Context, stream string) error {
+	consumer, err := r.js.Consumer(ctx, stream, queue.ConsumerWorkers)
 	if err != nil {
-		return fmt.Errorf("shortening ack_wait: %w", err)
+		return err
 	}
 	config := consumer.CachedInfo().Config
 	config.AckWait = r.ackWait
-	if _, err := r.js.UpdateConsumer(ctx, queue.StreamGenerations, config); err != nil {
-		return fmt.Errorf("shortening ack_wait: %w", err)
-	}
-	return nil
+	_, err = r.js.UpdateConsumer(ctx, stream, config)
+	return err
 }
 
 func (r *run) startFleet(ctx context.Context) error {
@@ -258,7 +266,7 @@ func (r *run) calm(ctx context.Context, p *publisher) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, calmBound)
 	defer cancel()
-	if left, ok := drain(bounded, r.js, r.tell); !ok {
+	if left, ok := r.drain(bounded); !ok {
 		r.oracle.Report("stuck", "all", "%s after %d records that nothing disturbed: %s", calmBound, p.next, left)
 	}
 	return nil
@@ -266,7 +274,7 @@ func (r *run) calm(ctx context.Context, p *publisher) error {
 
 // storm publishes while the faults play, ends both, and waits for rest.
 func (r *run) storm(ctx context.Context, out *result) error {
-	p := &publisher{load: r.load, oracle: r.oracle, urls: r.cluster.urls(), rate: r.rate}
+	p := &publisher{load: r.load, oracle: r.oracle, urls: r.cluster.urls(), rate: r.rate, shards: r.shards}
 	if err := r.calm(ctx, p); err != nil {
 		return err
 	}
@@ -293,7 +301,7 @@ func (r *run) storm(ctx context.Context, out *result) error {
 	if err := <-publishing; err != nil {
 		r.player.note(plan.Step{Verb: "publish"}, err)
 	}
-	out.left, out.drained = drain(bounded, r.js, r.tell)
+	out.left, out.drained = r.drain(bounded)
 	out.drainIn = time.Since(healed)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -345,7 +353,7 @@ const maxLeftovers = 50_000
 // search lists what is still in the streams, for what is missing.
 func (r *run) search(ctx context.Context) []leftover {
 	var all []leftover
-	for _, name := range []string{queue.StreamGenerations, queue.StreamHeld, queue.StreamHeldHosts, queue.StreamWakeups} {
+	for _, name := range append(generations(r.shards), queue.StreamHeld, queue.StreamHeldHosts, queue.StreamWakeups) {
 		some, err := leftovers(ctx, r.js, name, maxLeftovers)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			r.player.errs = append(r.player.errs, err)

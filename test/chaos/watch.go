@@ -27,27 +27,51 @@ func (b backlog) String() string {
 		b.Waiting, b.InHand, b.Held, b.HeldHosts, b.Wakeups, b.DeadLetters)
 }
 
+// generations are the streams of generation records while there are so many
+// shards.
+func generations(shards int) []string {
+	all := []string{queue.StreamGenerations}
+	for n := 0; shards > 1 && n < shards; n++ {
+		all = append(all, queue.ShardStream(n))
+	}
+	return all
+}
+
 // look asks for the backlog.
-func look(ctx context.Context, js jetstream.JetStream) (backlog, error) {
+func look(ctx context.Context, js jetstream.JetStream, shards int) (backlog, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	consumer, err := js.Consumer(ctx, queue.StreamGenerations, queue.ConsumerWorkers)
-	if err != nil {
-		return backlog{}, fmt.Errorf("asking for the consumer: %w", err)
+	var b backlog
+	for _, stream := range generations(shards) {
+		consumer, err := js.Consumer(ctx, stream, queue.ConsumerWorkers)
+		if err != nil {
+			return backlog{}, fmt.Errorf("asking for the consumer of %s: %w", stream, err)
+		}
+		b.InHand += uint64(consumer.CachedInfo().NumAckPending) //nolint:gosec // never negative
+		waiting, err := messages(ctx, js, stream)
+		if err != nil {
+			return backlog{}, err
+		}
+		b.Waiting += waiting
 	}
-	info := consumer.CachedInfo()
-	b := backlog{InHand: uint64(info.NumAckPending)}
 	for name, to := range map[string]*uint64{
-		queue.StreamGenerations: &b.Waiting, queue.StreamHeld: &b.Held, queue.StreamHeldHosts: &b.HeldHosts,
+		queue.StreamHeld: &b.Held, queue.StreamHeldHosts: &b.HeldHosts,
 		queue.StreamWakeups: &b.Wakeups, queue.StreamDead: &b.DeadLetters,
 	} {
-		stream, err := js.Stream(ctx, name)
-		if err != nil {
-			return backlog{}, fmt.Errorf("asking for %s: %w", name, err)
+		var err error
+		if *to, err = messages(ctx, js, name); err != nil {
+			return backlog{}, err
 		}
-		*to = stream.CachedInfo().State.Msgs
 	}
 	return b, nil
+}
+
+func messages(ctx context.Context, js jetstream.JetStream, name string) (uint64, error) {
+	stream, err := js.Stream(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("asking for %s: %w", name, err)
+	}
+	return stream.CachedInfo().State.Msgs, nil
 }
 
 // calmLooks in a row have to see nothing under way: one may be answered by a
@@ -55,16 +79,16 @@ func look(ctx context.Context, js jetstream.JetStream) (backlog, error) {
 const calmLooks = 3
 
 // drain waits until nothing is under way, and returns the last that it saw.
-func drain(ctx context.Context, js jetstream.JetStream, tell func(format string, args ...any)) (backlog, bool) {
+func (r *run) drain(ctx context.Context) (backlog, bool) {
 	var last backlog
 	calm := 0
 	ok := poll(ctx, 500*time.Millisecond, func() bool {
-		b, err := look(ctx, js)
+		b, err := look(ctx, r.js, r.shards)
 		if err != nil {
 			return false
 		}
 		if b != last {
-			tell("%s", b)
+			r.tell("%s", b)
 		}
 		last = b
 		if calm++; !b.drained() {
