@@ -21,7 +21,7 @@ const module = "github.com/hogcast/hogcast/"
 // the stack may be imported by layers 4 and up, and by tests.
 var layers = map[string]int{
 	"rawjson": -1, "seal": -1,
-	"record":  0, "event": 0, "destination": 0, "envelope": 0, "outcome": 0,
+	"record": 0, "event": 0, "destination": 0, "envelope": 0, "outcome": 0,
 	"mapping": 1, "privacy": 1, "routing": 1, "health": 1, "guard": 1, "doctor": 1,
 	"queue": 2, "audit": 2, "posthog": 2,
 	"registry": 3, "ingest": 3, "intake": 3, "delivery": 3, "deadletter": 3, "fleet": 3, "held": 3,

@@ -56,6 +56,7 @@ func (g *gateways) start(t *testing.T) {
 }
 
 func (g *gateways) one(t *testing.T, p *ingest.Publisher) {
+	t.Helper()
 	n := g.n.Add(1)
 	body := fmt.Appendf(nil, `{"id":"g%d","tenant":"t%d","created_at":"2026-01-02T03:04:05Z","model":"m"}`, n, n%20)
 	err := p.Send(t.Context(), body, func(r ingest.Result) {
