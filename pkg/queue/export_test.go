@@ -1,8 +1,9 @@
 package queue
 
-import "context"
-
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Oversleep makes the delivery look as if this process had stood still for by.
 func (h *Hand) Oversleep(d *Delivery, by time.Duration) {
