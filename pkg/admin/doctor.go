@@ -10,6 +10,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/doctor"
 	"github.com/hogcast/hogcast/pkg/embedded"
+	"github.com/hogcast/hogcast/pkg/fleet"
 	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
@@ -124,9 +125,14 @@ func sized(w doctor.WorkerFacts, s doctor.Snapshot) doctor.WorkerFacts {
 	return w
 }
 
+// fleetWait bounds the reading of what the workers share.
+const fleetWait = 10 * time.Second
+
 // fleetFacts reads what the workers share.
 func fleetFacts(ctx context.Context, conn *queue.Conn, sample time.Duration) doctor.FleetFacts {
 	f := doctor.FleetFacts{Versions: map[string]int{}, States: map[string]int{}, Reasons: map[string]int{}}
+	ctx, cancel := context.WithTimeout(ctx, fleetWait+sample)
+	defer cancel()
 	err := errors.Join(countWorkers(ctx, conn, &f), countStates(ctx, conn, &f))
 	if err == nil {
 		f.Asleep, err = asleep(ctx, conn, sample)
@@ -134,6 +140,8 @@ func fleetFacts(ctx context.Context, conn *queue.Conn, sample time.Duration) doc
 	switch {
 	case errors.Is(err, queue.ErrNotSetUp):
 		f.Answer = doctor.Missing
+	case errors.Is(err, queue.ErrPermission):
+		f.Answer = doctor.Refused
 	case err != nil:
 		f.Answer = doctor.Silent
 	}
@@ -150,11 +158,9 @@ func countWorkers(ctx context.Context, conn *queue.Conn, f *doctor.FleetFacts) e
 	}
 	return bucket.Each(ctx, func(e queue.Entry) {
 		f.Workers++
-		var tells struct {
-			Version string `json:"version"`
-		}
-		if json.Unmarshal(e.Value, &tells) == nil && tells.Version != "" {
-			f.Versions[tells.Version]++
+		var beat fleet.Beat // older workers tell the time alone
+		if json.Unmarshal(e.Value, &beat) == nil && beat.Version != "" {
+			f.Versions[beat.Version]++
 		}
 	})
 }

@@ -269,6 +269,33 @@ func worked(stream string, change func(*jetstream.ConsumerConfig)) func(*testing
 	return func(t *testing.T, q *queue.Conn) { t.Helper(); rework(t, q, stream, change) }
 }
 
+func TestShardsAreLookedAtOpenAndClosed(t *testing.T) {
+	t.Parallel()
+	p := queue.DefaultParams()
+	p.Shards = 3
+	q := newQueue(t, p)
+	p.Shards = 2
+	if _, err := queue.Setup(t.Context(), q, p); err != nil { // closes the last
+		t.Fatal(err)
+	}
+	for name, f := range examine(t, q, admin.DoctorParams{}) {
+		if f.Level == doctor.Problem {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	edit(t, q, queue.ShardStream(1), func(s *jetstream.StreamConfig) { s.MaxAge = time.Hour })
+	if err := q.JS.DeleteConsumer(t.Context(), queue.ShardStream(2), queue.ConsumerWorkers); err != nil {
+		t.Fatal(err)
+	}
+	bad := examine(t, q, admin.DoctorParams{})
+	if f := bad["stream_max_age"]; f.Subject != queue.ShardStream(1) || f.Level != doctor.Problem {
+		t.Errorf("an open shard: %+v", f)
+	}
+	if f := bad["consumer_exists"]; !strings.HasSuffix(f.Subject, queue.ShardStream(2)) || f.Level != doctor.Problem {
+		t.Errorf("a closed shard, which has to be emptied: %+v", f)
+	}
+}
+
 func TestSetUpMendsWhatTheDoctorSaysThatItMends(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, queue.DefaultParams())

@@ -35,7 +35,7 @@ func ReadWorker(in io.Reader) (doctor.WorkerFacts, error) {
 	if err := c.Validate(); err != nil {
 		w.Err = err.Error()
 	}
-	w.KeyRing = keyRing(values)
+	w.KeyRing, w.KeysTold = keyRing(values), values.Told("secrets-key-file")
 	if c.Destinations != "" {
 		w.FromFile = true
 		countDestinations(&w, c.Destinations)

@@ -34,7 +34,7 @@ import (
 // The example's passwords come from the environment.
 func init() {
 	for _, role := range []string{"SETUP", "WORKER", "OPERATOR", "DOCTOR", "GATEWAY", "ACME", "SYS"} {
-		_ = os.Setenv("HOGCAST_"+role+"_PASSWORD", "of-"+role)
+		_ = os.Setenv("NATS_"+role+"_PASSWORD", "of-"+role)
 	}
 }
 
@@ -364,6 +364,28 @@ func (g *guarded) examine(t *testing.T) {
 	}
 	if err := admin.Health(t.Context(), g.connect(t, "doctor"), admin.HealthParams{Now: time.Now(), Out: &out}); err != nil {
 		t.Errorf("health: %v", err)
+	}
+}
+
+func TestTheDoctorSaysSoonWhatItMayNotAsk(t *testing.T) {
+	t.Parallel()
+	g := newGuarded(t)
+	setUp := g.connect(t, "setup")
+	if _, err := queue.Setup(t.Context(), setUp, queue.DefaultParams()); err != nil {
+		t.Fatal(err)
+	}
+	for user, asks := range map[string]string{"setup": "how many workers live", "gateway-acme": "may not ask about JetStream"} {
+		began := time.Now()
+		var out bytes.Buffer
+		if _, err := admin.Doctor(t.Context(), g.connect(t, user), admin.DoctorParams{Worker: app.DefaultWorker(), Out: &out}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 8*time.Second {
+			t.Errorf("%s: took %s", user, took)
+		}
+		if !strings.Contains(out.String(), asks) {
+			t.Errorf("%s: got\n%s", user, out.String())
+		}
 	}
 }
 

@@ -221,7 +221,7 @@ func (w *worker) start(ctx context.Context) error {
 	}
 
 	w.board = fleet.New(fleet.Params{
-		Conn: w.conn, Worker: c.Name, ProbeLimit: c.MainLaneMax, Logger: w.log,
+		Conn: w.conn, Worker: c.Name, Version: c.Version, ProbeLimit: c.MainLaneMax, Logger: w.log,
 		Blocked: func(match func(*destination.Destination) bool) { w.dispatcher.Release(match) },
 		Moved:   func(from, to health.State) { metrics.StateChanges.WithLabelValues(string(from), string(to)).Inc() },
 	})

@@ -69,6 +69,12 @@ func (v Values) flatten(above string, node *yaml.Node) {
 // Text is a setting; "" where it is not set.
 func (v Values) Text(name string) string { return v.byName[name] }
 
+// Told reports whether the file speaks of a setting, be it to leave it empty.
+func (v Values) Told(name string) bool {
+	_, told := v.byName[name]
+	return told
+}
+
 // Given reports whether a setting is there.
 func (v Values) Given(name string) bool { return v.byName[name] != "" }
 

@@ -65,7 +65,7 @@ func healthy() doctor.Snapshot {
 		Worker: doctor.WorkerFacts{
 			Given: true, Window: 64 << 20, MainLaneMax: 15 * time.Second, RequestTimeout: 10 * time.Second, DrainTimeout: 20 * time.Second,
 			Heartbeat: 20 * time.Second, PullBatch: 256, PullWait: 2 * time.Second, LeastWindow: 17 << 20, InWindow: 6000, InWindowAtLeast: 1900,
-			FromFile: true, Destinations: 40, Defaults: 1, DefaultsOn: true, KeyRing: "secrets-key-file",
+			FromFile: true, Destinations: 40, Defaults: 1, DefaultsOn: true, KeysTold: true, KeyRing: "secrets-key-file",
 		},
 	}
 }
@@ -237,6 +237,9 @@ var cases = []struct {
 	{"no destinations", func(s *doctor.Snapshot) { s.Worker.Destinations = 0 }, "worker_destinations", warning},
 	{"destinations on another machine", func(s *doctor.Snapshot) { s.Worker.DestinationsErr = "no such file" }, "worker_destinations", unknown},
 	{"no master keys", func(s *doctor.Snapshot) { s.Worker.KeyRing, s.Worker.FromFile = "", false }, "worker_keys", problem},
+	{"master keys that the environment may hold", func(s *doctor.Snapshot) {
+		s.Worker.KeyRing, s.Worker.FromFile, s.Worker.KeysTold = "", false, false
+	}, "worker_keys", unknown},
 	{"secrets in plain", func(s *doctor.Snapshot) {
 		s.Worker.KeyRing, s.Worker.FromFile, s.Worker.PlainSecrets = "", false, true
 	}, "worker_keys", warning},

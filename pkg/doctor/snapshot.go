@@ -249,5 +249,6 @@ type WorkerFacts struct {
 	FromFile                                bool
 	DefaultsOn                              bool   // those for tenants that have none are in use
 	KeyRing                                 string // where its master keys come from; "": nowhere
+	KeysTold                                bool   // the configuration speaks of them
 	PlainSecrets                            bool   // allowed without
 }

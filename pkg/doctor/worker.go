@@ -81,6 +81,11 @@ func workerKeys(s Snapshot) verdict {
 			"secrets may be stored in plain", "who can read the bucket hogcast_destinations has every tenant's API key", "give the master keys with secrets-key-file, and take secrets-allow-plain away",
 		})
 	}
+	if !w.KeysTold {
+		return unknown(trouble{
+			"this file tells of no master keys; the environment may", "a worker without them does not start", "worker --config FILE --print-config | hogcast doctor --worker-config -",
+		})
+	}
 	return problem(trouble{
 		"no master keys are configured", "a worker with this configuration does not start: the bucket of destinations holds encrypted secrets", "give the master keys with secrets-key-file, or destinations in files",
 	})

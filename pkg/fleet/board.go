@@ -22,6 +22,8 @@ import (
 type Params struct {
 	Conn   *queue.Conn
 	Worker string // this worker's id
+	// Version is the build's, for those who look at the fleet.
+	Version string
 	// ProbeLimit is the longest that a probe takes; nobody else probes before.
 	// Default 15 s.
 	ProbeLimit time.Duration

@@ -296,6 +296,12 @@ func (b *Board) conflict(ctx context.Context, bucket *queue.Bucket, key string, 
 	return nil
 }
 
+// Beat is what a worker tells of itself in BucketWorkers.
+type Beat struct {
+	At      time.Time `json:"at"`
+	Version string    `json:"version,omitempty"`
+}
+
 // beat says that this worker lives, and counts the living.
 func (b *Board) beat(ctx context.Context) error {
 	bucket, err := b.params.Conn.Bucket(ctx, queue.BucketWorkers)
@@ -311,7 +317,11 @@ func (b *Board) beat(ctx context.Context) error {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
-		if err := bucket.Set(ctx, key, []byte(time.Now().UTC().Format(time.RFC3339))); err != nil {
+		beat, err := json.Marshal(Beat{At: time.Now().UTC().Truncate(time.Second), Version: b.params.Version})
+		if err != nil {
+			return fmt.Errorf("encoding a sign of life: %w", err)
+		}
+		if err := bucket.Set(ctx, key, beat); err != nil {
 			return err
 		}
 		var living []string

@@ -28,7 +28,12 @@ type Entry struct {
 
 // Bucket looks a bucket up.
 func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
+	ctx, stop := c.refusals.watch(ctx, c.apiPrefix()+"STREAM.INFO.KV_"+name)
+	defer stop()
 	kv, err := c.JS.KeyValue(ctx, name)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrPermission) {
+		return nil, fmt.Errorf("asking for bucket %s: %w", name, cause)
+	}
 	if err != nil {
 		return nil, asked("bucket "+name, err)
 	}
@@ -109,7 +114,12 @@ func (b *Bucket) Watch(ctx context.Context, use func(Entry), caughtUp func()) er
 }
 
 func (b *Bucket) watch(ctx context.Context, keys string, use func(Entry), caughtUp func(), opts ...jetstream.WatchOpt) error {
+	ctx, stop := b.conn.refusals.watch(ctx, b.conn.apiPrefix()+"CONSUMER.CREATE.KV_"+b.name+".")
+	defer stop()
 	watcher, err := b.kv.Watch(ctx, keys, opts...)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrPermission) {
+		return fmt.Errorf("watching %s: %w", b.name, cause)
+	}
 	if err != nil {
 		return fmt.Errorf("watching %s: %w: %w", b.name, ErrUnavailable, err)
 	}

@@ -22,7 +22,8 @@ type refusals struct {
 type refusal struct{ end context.CancelCauseFunc }
 
 // watch makes a context that ends, with ErrPermission as its cause, when a
-// publish to the subject is refused. Call stop when the publish is done.
+// publish to the subject is refused, or to one that begins with it where it ends
+// in a dot. Call stop when the publish is done.
 func (r *refusals) watch(ctx context.Context, subject string) (watched context.Context, stop func()) {
 	watched, end := context.WithCancelCause(ctx)
 	w := &refusal{end}
@@ -49,8 +50,17 @@ func (r *refusals) watch(ctx context.Context, subject string) (watched context.C
 func (r *refusals) fail(subject string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	err = fmt.Errorf("%w: %w", ErrPermission, err)
 	for w := range r.waiting[subject] {
-		w.end(fmt.Errorf("%w: %w", ErrPermission, err))
+		w.end(err)
+	}
+	for i := range subject {
+		if subject[i] != '.' {
+			continue
+		}
+		for w := range r.waiting[subject[:i+1]] {
+			w.end(err)
+		}
 	}
 }
 
