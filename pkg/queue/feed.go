@@ -231,6 +231,7 @@ var errOverLimit = errors.New("fetching: the next message is larger than the ser
 func (f *feed) empty(ctx context.Context, size *pullSize, after time.Duration) error {
 	switch {
 	case after >= unanswered:
+		f.state.Store(feedFails) // until the answer, which may be long in coming
 		_, err := f.lookUp(ctx)
 		return err
 	case after < fetchWait/2 && !size.tooSmall(after, fetchWait):

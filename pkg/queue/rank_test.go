@@ -125,14 +125,15 @@ func TestABusyWorkerLeavesTheNextRecordsToOthers(t *testing.T) {
 	body := make([]byte, 20<<10)
 	window := 400 * queue.Footprint(len(body))
 	all := rankedWorkers(t, c, 2, window)
-	for i := range 1200 {
+	// Nothing is settled.
+	for i := 0; all[line[1]].Stats().InHand < 20; i++ {
 		publish(t, c, "acme", fmt.Sprint(i), body)
+		eventually(t, "it is in hand", func() bool {
+			return all[line[0]].Stats().InHand+all[line[1]].Stats().InHand == i+1
+		})
 	}
-	// Nothing is settled, so the first stops at a third of its window and what
-	// its pulls had asked for by then, though it has room for more.
-	eventually(t, "the second gets some", func() bool { return all[line[1]].Stats().InHand > 100 })
-	if first := all[line[0]].Stats().InHand; first < 400/3 {
-		t.Errorf("the first got %d records before the second got any, want a third of its window", first)
+	if first := all[line[0]].Stats().InHand; first < 400/3 || first > 400*2/3 {
+		t.Errorf("the first has %d records of the 400 that its window holds, want a third", first)
 	}
 	for _, w := range all {
 		w.stop(t)

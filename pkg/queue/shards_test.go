@@ -292,7 +292,15 @@ func TestManyStreamsShareTheWindowAndTakeTheLargestMessages(t *testing.T) {
 	window := queue.NewWindow(4 * queue.Footprint(payload+queue.HeaderRoom))
 	c, _ := ready(t, embedded.Config{MaxPayload: payload}, sharded(shards))
 	w := work(t, c, queue.ConsumerConfig{Window: window})
-	eventually(t, "all pull, and half of the window is left", func() bool { return w.Ready() && len(w.Streams()) == shards+1 })
+	eventually(t, "all wait at the server at one time", func() bool {
+		for _, stream := range streamNames(t, c) {
+			consumer, err := c.JS.Consumer(t.Context(), stream, queue.ConsumerWorkers)
+			if err != nil || consumer.CachedInfo().NumWaiting < 2 {
+				return false
+			}
+		}
+		return true
+	})
 	large := bytes.Repeat([]byte("x"), payload-1024)
 	var publishing sync.WaitGroup
 	for shard := range shards {
