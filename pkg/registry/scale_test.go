@@ -72,7 +72,7 @@ func TestAWorkerKnowsManyTenantsSoon(t *testing.T) {
 		t.Fatalf("%d in force", k.Current().Len())
 	}
 	grown := int64(heap()) - int64(before) //nolint:gosec // a heap
-	if took > 10*time.Second { // 1.6 s on two busy cores, and more where the race detector looks on
+	if took > 10*time.Second {             // 1.6 s on two busy cores, and more where the race detector looks on
 		t.Errorf("listed in %s", took)
 	}
 	if grown > 40<<20 {
