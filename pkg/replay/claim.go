@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -21,8 +22,12 @@ type claim struct {
 	Filter deadletter.Filter `json:"filter"`
 }
 
-// claimTries bounds how often a claim is tried against others at once.
-const claimTries = 50
+// claimTries bounds how often a claim is tried against others at once, and
+// claimPause the pause before it is tried again.
+const (
+	claimTries = 100
+	claimPause = 20 * time.Millisecond
+)
 
 // claim enters a running job, or says with ErrBusy which one is in its way.
 func (j *Jobs) claim(ctx context.Context, job *Job) error {
@@ -65,6 +70,11 @@ func (j *Jobs) change(ctx context.Context, how func([]claim) ([]claim, error)) e
 	for range claimTries {
 		if err = j.changeOnce(ctx, how); !errors.Is(err, queue.ErrConflict) {
 			return err
+		}
+		select { // many at once would only get in each other's way again
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(rand.N(claimPause)): //nolint:gosec // spreads load, guards nothing
 		}
 	}
 	return err
