@@ -104,16 +104,16 @@ func TestOneHandHonoursTheLeaseOfEachConsumer(t *testing.T) {
 func TestALeaseShorterThanTheHeartbeatIsKept(t *testing.T) {
 	t.Parallel()
 	p := queue.DefaultParams()
-	p.WakeupsAckWait = time.Second
+	p.WakeupsAckWait = 3 * time.Second
 	c, window := ready(t, small(), p)
 	wakeUp(t, c, "hogcast.wakeups.acme.main")
-	h := queue.NewHand(window, time.Second, nil)
+	h := queue.NewHand(window, 3*time.Second, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var beating sync.WaitGroup
 	beating.Go(func() { h.Heartbeats(ctx) })
 	s := wakeups(t, c, h)
 	d := pull(t, s, 1)[0]
-	if n, err := s.Pull(t.Context(), 1, 2500*time.Millisecond, func(*queue.Delivery) {}); n != 0 || err != nil {
+	if n, err := s.Pull(t.Context(), 1, 7*time.Second, func(*queue.Delivery) {}); n != 0 || err != nil {
 		t.Errorf("delivered again while it was in hand: %d, %v", n, err)
 	}
 	h.Settle(d, queue.AckConfirmed())
