@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/queue"
-	"github.com/hogcast/hogcast/pkg/record"
 )
 
 const (
@@ -183,23 +181,15 @@ func (m *mover) one(ctx context.Context, from envelope.Source, e *envelope.Envel
 // adapt applies the other's privacy rules, and forgets what became of the branch
 // at the first; false where it can't be read.
 func (m *mover) adapt(e *envelope.Envelope) bool {
-	raw, err := e.Record()
-	if err != nil {
-		return false
-	}
-	r, err := record.Decode(raw)
+	raw, r, err := privacy.Decode(e)
 	if err != nil || r.CheckTenant(m.from.Tenant) != nil {
 		return false
 	}
-	rules := privacy.RulesOf(m.to).After(e.Rules)
-	body := privacy.Stored(raw, r, rules)
 	next := envelope.Envelope{
-		Source: e.Source, MsgID: e.MsgID, RecordID: r.ID, Rules: privacy.Add(e.Rules, rules), Dropped: e.Dropped,
-		Traceparent: e.Traceparent, Reason: e.Reason, Body: body,
+		Source: e.Source, MsgID: e.MsgID, RecordID: r.ID, Rules: e.Rules, Dropped: e.Dropped,
+		Traceparent: e.Traceparent, Reason: e.Reason,
 	}
-	if !rules.Empty() {
-		next.Dropped = append(slices.Clip(e.Dropped), rules.Paths(r.Dropped)...)
-	}
+	privacy.Keep(&next, raw, r, privacy.RulesOf(m.to))
 	*e = next
 	return true
 }

@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/record"
@@ -13,7 +14,7 @@ func Keep(e *envelope.Envelope, raw []byte, r *record.Record, rules Rules) {
 	e.Body, e.Encoding = Stored(raw, r, rules), ""
 	e.Rules = Add(e.Rules, rules)
 	if !rules.Empty() {
-		e.Dropped = append(e.Dropped, rules.Paths(r.Dropped)...)
+		e.Dropped = append(slices.Clip(e.Dropped), rules.Paths(r.Dropped)...)
 	}
 }
 

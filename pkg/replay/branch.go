@@ -99,11 +99,7 @@ func (r *Runner) anew(s *deadletter.Stored) ([]branch, Reason) {
 
 // read decodes a letter's record, which must be of the letter's tenant.
 func read(s *deadletter.Stored) (raw []byte, decoded *record.Record, ok bool) {
-	raw, err := s.Envelope.Record()
-	if err != nil {
-		return nil, nil, false
-	}
-	decoded, err = record.Decode(raw)
+	raw, decoded, err := privacy.Decode(s.Envelope)
 	if err != nil || decoded.CheckTenant(s.Tenant) != nil {
 		return nil, nil, false
 	}
@@ -113,12 +109,8 @@ func read(s *deadletter.Stored) (raw []byte, decoded *record.Record, ok bool) {
 // private makes the branch of a record under the rules of its destination.
 func private(s *deadletter.Stored, raw []byte, decoded *record.Record, to *destination.Destination) branch {
 	e := again(s.Envelope)
-	rules := privacy.RulesOf(to).After(e.Rules)
-	e.Body, e.Encoding, e.RecordID = privacy.Stored(raw, decoded, rules), "", decoded.ID
-	e.Rules = privacy.Add(e.Rules, rules)
-	if !rules.Empty() {
-		e.Dropped = append(slices.Clip(e.Dropped), rules.Paths(decoded.Dropped)...)
-	}
+	e.RecordID = decoded.ID
+	privacy.Keep(&e, raw, decoded, privacy.RulesOf(to))
 	return branch{s.Tenant, to.Name, e}
 }
 

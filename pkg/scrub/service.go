@@ -71,10 +71,12 @@ func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(s.Look)
 	defer tick.Stop()
 	var later recheck
-	for looks := 0; ; {
+	for all := (time.Time{}); ; { // when all is looked at next
 		var err error
-		if looks%everyLooks == 0 {
-			err = s.wantAll(ctx)
+		if now := time.Now(); !now.Before(all) {
+			if err = s.wantAll(ctx); err == nil {
+				all = now.Add(everyLooks * s.Look)
+			}
 		}
 		err = errors.Join(err, s.want(ctx, later.due(time.Now())), s.runDue(ctx))
 		if err != nil && ctx.Err() == nil {
@@ -84,11 +86,10 @@ func (s *Service) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			looks++
 		case ids := <-s.changes:
 			later.add(ids, time.Now().Add(s.Settle))
 			if err := s.want(ctx, ids); err != nil {
-				looks = 0 // all are looked at, then
+				all = time.Time{}
 			}
 		}
 	}
