@@ -17,6 +17,9 @@ type fileFlags struct {
 }
 
 func (f *fileFlags) params(system *config.System) (admin.ApplyParams, error) {
+	if err := tenantFlag(f.Tenant); err != nil {
+		return admin.ApplyParams{}, err
+	}
 	loaded, err := loadUpdates(system, f.File)
 	if err != nil {
 		return admin.ApplyParams{}, &config.UsageError{Err: err}

@@ -68,6 +68,9 @@ func (d Differences) Any() bool { return d.Create+d.Update+d.Delete > 0 }
 // what is new or has another key or endpoint, and saves each entry that passed,
 // whatever becomes of the others. The error is ErrSome where one has failed.
 func (d *Destinations) Apply(ctx context.Context, p ApplyParams) (Differences, error) {
+	if p.Tenant != "" {
+		p.Loaded = p.Loaded.Of(p.Tenant)
+	}
 	a := &applying{d: d, p: p, tests: map[string]*sharedTest{}}
 	if err := a.plan(ctx); err != nil {
 		return Differences{}, err

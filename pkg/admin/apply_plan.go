@@ -27,9 +27,6 @@ func (a *applying) plan(ctx context.Context) error {
 	var planning errgroup.Group
 	planning.SetLimit(plansAtOnce)
 	for _, dest := range a.p.Loaded.Destinations {
-		if a.p.Tenant != "" && dest.Tenant != a.p.Tenant {
-			continue
-		}
 		one := &Applied{Tenant: dest.Tenant, Destination: dest.Name, id: dest.ID, now: there[dest.ID]}
 		a.all = append(a.all, one)
 		delete(there, dest.ID)
@@ -95,7 +92,7 @@ func (a *applying) prune(ctx context.Context, there map[destination.ID]*registry
 		a.all = append(a.all, &Applied{Action: actBad, Result: resFailed, Error: "nothing is pruned while an entry can't be read: it may be one that is to stay"})
 		return nil
 	case len(a.p.Loaded.Destinations) == 0:
-		return errors.New("--prune: no destination is left in the file, so that all would be deleted; delete them by name")
+		return fmt.Errorf("--prune: no destination%s is left in the file, so that all would be deleted; delete them by name", ofTenant(a.p.Tenant))
 	}
 	for id, s := range there {
 		held, err := a.d.held(ctx, id)

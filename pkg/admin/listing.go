@@ -134,11 +134,7 @@ func changedAt(s *registry.Stored) time.Time {
 
 func (d *Destinations) writeList(all []*ListedDestination, p ListParams) error {
 	if len(all) == 0 {
-		what := ""
-		if p.Tenant != "" {
-			what = " of tenant " + p.Tenant
-		}
-		_, err := fmt.Fprintf(d.Out, "no destinations%s; hogcast destinations put makes one\n", what)
+		_, err := fmt.Fprintf(d.Out, "no destinations%s; hogcast destinations put makes one\n", ofTenant(p.Tenant))
 		return err
 	}
 	table := tabwriter.NewWriter(d.Out, 0, 0, 2, ' ', 0)
@@ -152,6 +148,14 @@ func (d *Destinations) writeList(all []*ListedDestination, p ListParams) error {
 		return err
 	}
 	return d.writeProblems(all)
+}
+
+// ofTenant is " of tenant NAME"; "" where all are meant.
+func ofTenant(tenant string) string {
+	if tenant == "" {
+		return ""
+	}
+	return " of tenant " + tenant
 }
 
 // writeProblems tells what is wrong, below the table. That no secret can be

@@ -17,6 +17,8 @@ type Problem struct {
 	File string // or bucket/key
 	Line int    // of the key at fault, else of the entry; 0: not in lines
 	Text string // `key: what is wrong`
+	// ID of the entry that it condemns, as far as it can be told: "" where not.
+	ID destination.ID
 }
 
 // Error implements error: `file:line: key: what is wrong`.
@@ -63,7 +65,7 @@ type entryReader struct {
 }
 
 func (e *entryReader) fail(node *yaml.Node, format string, args ...any) {
-	e.problems = append(e.problems, &Problem{e.file, node.Line, fmt.Sprintf(format, args...)})
+	e.problems = append(e.problems, &Problem{File: e.file, Line: node.Line, Text: fmt.Sprintf(format, args...)})
 }
 
 // read returns the destination; it is of use only where there is no problem.

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -51,6 +52,18 @@ func ParseUpdates(file string, data []byte) (*Loaded, error) {
 		return nil, err
 	}
 	return all, nil
+}
+
+// Of is what of it is one tenant's: what can't be told to be another's is.
+func (l *Loaded) Of(tenant string) *Loaded {
+	other := func(id destination.ID) bool { return id.Tenant != "" && id.Tenant != tenant }
+	own := &Loaded{
+		Destinations: slices.DeleteFunc(slices.Clone(l.Destinations), func(d *destination.Destination) bool { return other(d.ID) }),
+		Problems:     slices.DeleteFunc(slices.Clone(l.Problems), func(p *Problem) bool { return other(p.ID) }),
+		Condemned:    slices.DeleteFunc(slices.Clone(l.Condemned), other),
+	}
+	own.LeftOut = len(own.Condemned)
+	return own
 }
 
 func load(path string, p purpose) (*Loaded, error) {
@@ -141,8 +154,8 @@ func (l *Loaded) add(one *located) {
 		where := fmt.Sprintf("%s:%d", one.file, one.lines[i])
 		if first, ok := l.seen[d.ID]; ok {
 			l.Problems = append(l.Problems, &Problem{
-				one.file, one.lines[i],
-				fmt.Sprintf("name: tenant %q has a destination %q already, at %s", d.Tenant, d.Name, first),
+				File: one.file, Line: one.lines[i], ID: d.ID,
+				Text: fmt.Sprintf("name: tenant %q has a destination %q already, at %s", d.Tenant, d.Name, first),
 			})
 			l.Condemned = append(l.Condemned, d.ID)
 			continue
@@ -180,7 +193,7 @@ func parse(file string, data []byte, p purpose) (*located, error) {
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
 		if key.Value != "destinations" {
-			out.problems = append(out.problems, &Problem{file, key.Line, key.Value + ": unknown key"})
+			out.problems = append(out.problems, &Problem{File: file, Line: key.Line, Text: key.Value + ": unknown key"})
 			continue
 		}
 		if value.Kind != yaml.SequenceNode && value.Tag != "!!null" {
@@ -204,8 +217,12 @@ func (l *located) entry(node *yaml.Node) {
 	reader := entryReader{file: l.file, node: node, purpose: l.purpose}
 	d := reader.read()
 	if len(reader.problems) > 0 {
+		id := told(d.ID)
+		for _, p := range reader.problems {
+			p.ID = id
+		}
 		l.problems = append(l.problems, reader.problems...)
-		l.condemned = append(l.condemned, told(d.ID))
+		l.condemned = append(l.condemned, id)
 		return
 	}
 	l.destinations = append(l.destinations, d)
