@@ -12,7 +12,7 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds \
+.PHONY: help demo test lint fuzz bench bars build golden clean chaos chaos-short chaos-seeds chaos-cluster chaos-cluster-short \
   rules observability-check image image-oci manifests deploy-check chart-check deploy-tools test-apiserver
 
 help: ## Print the targets
@@ -53,6 +53,10 @@ chaos: ## Break everything, account for every record: SEED=, RUNS=, DURATION=
 
 chaos-short: ## The same with regression seeds, within two minutes
 	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 15s -drain 90s -budget 110s
+
+# Takes Linux, root, ip (iproute2) and nft (nftables), and says so: docs/chaos.md.
+chaos-cluster: ## The same with each NATS node on a host of its own, cut off, lost, full: SEED=, RUNS=, DURATION=
+	$(GO) run ./test/chaos -net -rate 200 -append docs/chaos.md -seed $(or $(SEED),0) -runs $(or $(RUNS),1) -duration $(or $(DURATION),30s) $(CHAOS)
 
 chaos-seeds: ## The same with every regression seed, a minute of faults each
 	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 60s

@@ -8,16 +8,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/hogcast/hogcast/test/chaos/netns"
 )
 
 // binaries are the real programs, built once for all runs.
 type binaries struct {
-	root string // of the module
-	dir  string
+	root  string // of the module
+	dir   string
+	given bool // somebody else removes them
 }
 
 // build builds them; race has the workers look for data races.
 func build(ctx context.Context, race bool) (*binaries, error) {
+	if dir := os.Getenv(binEnv); dir != "" && netns.Inside() {
+		return &binaries{dir: dir, given: true}, nil
+	}
 	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return nil, fmt.Errorf("finding the module: %w", err)
@@ -43,12 +49,16 @@ func build(ctx context.Context, race bool) (*binaries, error) {
 
 func (b *binaries) path(name string) string { return filepath.Join(b.dir, name) }
 
-func (b *binaries) remove() { _ = os.RemoveAll(b.dir) }
+func (b *binaries) remove() {
+	if !b.given {
+		_ = os.RemoveAll(b.dir)
+	}
+}
 
 // commit names what was built; a `+` after it says that the checkout has
 // changes beside the list of runs.
 func (b *binaries) commit(ctx context.Context) string {
-	if given := os.Getenv("CHAOS_COMMIT"); given != "" {
+	if given := os.Getenv(commitEnv); given != "" {
 		return given
 	}
 	git := func(args ...string) (string, error) {

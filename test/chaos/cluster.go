@@ -12,18 +12,25 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hogcast/hogcast/test/chaos/netns"
 )
 
 // cluster is nats-server times three, a process each, on file storage.
 type cluster struct {
 	bin, dir string
+	site     *site
 	nodes    []*node
+
+	mu        sync.Mutex
+	restarted int // nodes, after their disk was full
 }
 
 // node is one server; its store outlives its processes.
 type node struct {
 	index                 int
-	client, route, health int // ports
+	client, route, health string // addresses
+	hasDisk               bool   // of its own
 
 	mu   sync.Mutex // held over a fault
 	proc *process
@@ -32,22 +39,28 @@ type node struct {
 // maxPayload is hogcast's own default.
 const maxPayload = 8 << 20
 
-// newCluster writes the configuration of so many nodes.
-func newCluster(bin, dir string, count int) (*cluster, error) {
-	c := &cluster{bin: bin, dir: dir}
-	ports, err := freePorts(3 * count)
+// configure writes the configuration of so many nodes.
+func (c *cluster) configure(count int) error {
+	ports, err := c.site.ports(3*count, 4222)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range count {
-		c.nodes = append(c.nodes, &node{index: i, client: ports[3*i], route: ports[3*i+1], health: ports[3*i+2]})
+		at := func(n int) string { return c.site.listen(i, ports[3*i+n]) }
+		c.nodes = append(c.nodes, &node{index: i, client: at(0), route: at(1), health: at(2)})
 	}
 	for _, n := range c.nodes {
+		if c.site.spread() {
+			if err := netns.Disk(c.disk(n), diskSize); err != nil {
+				return err
+			}
+			n.hasDisk = true
+		}
 		if err := os.WriteFile(c.file(n, "conf"), []byte(c.config(n)), 0o600); err != nil {
-			return nil, fmt.Errorf("configuring nats: %w", err)
+			return fmt.Errorf("configuring nats: %w", err)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func (c *cluster) file(n *node, ext string) string {
@@ -57,25 +70,40 @@ func (c *cluster) file(n *node, ext string) string {
 func (c *cluster) config(n *node) string {
 	routes := make([]string, 0, len(c.nodes))
 	for _, other := range c.nodes {
-		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", other.route))
+		routes = append(routes, "nats://"+other.route)
 	}
 	return fmt.Sprintf(`server_name: n%d
-listen: 127.0.0.1:%d
-http: 127.0.0.1:%d
+listen: %s
+http: %s
 max_payload: %d
 write_deadline: 10s
-jetstream { store_dir: %q, max_file_store: 8GB }
-cluster { name: chaos, listen: 127.0.0.1:%d, routes: [%s] }
-`, n.index, n.client, n.health, maxPayload, c.file(n, "store"), n.route, strings.Join(routes, ", "))
+jetstream { store_dir: %q, max_file_store: 8GB, sync_interval: always }
+cluster { name: chaos, listen: %s, routes: [%s] }
+`, n.index, n.client, n.health, maxPayload, c.store(n), n.route, strings.Join(routes, ", "))
 }
 
 // urls are where clients connect.
 func (c *cluster) urls() string {
 	all := make([]string, len(c.nodes))
 	for i, n := range c.nodes {
-		all[i] = fmt.Sprintf("nats://127.0.0.1:%d", n.client)
+		all[i] = "nats://" + n.client
 	}
 	return strings.Join(all, ",")
+}
+
+// urlsFrom is where a client on a host connects: to its own node, where that
+// answers, which tells it of the others; else to whichever does.
+func (c *cluster) urlsFrom(host int) string {
+	if !c.site.spread() {
+		return c.urls()
+	}
+	own := c.nodes[host%len(c.nodes)].client
+	conn, err := net.DialTimeout("tcp", own, time.Second)
+	if err != nil {
+		return c.urls()
+	}
+	_ = conn.Close() // it was only asked
+	return "nats://" + own
 }
 
 // start starts all nodes and waits until they are healthy.
@@ -90,7 +118,10 @@ func (c *cluster) start(ctx context.Context) error {
 
 func (c *cluster) run(n *node) error {
 	var err error
-	n.proc, err = start(fmt.Sprintf("nats-%d", n.index), c.file(n, "log"), c.bin, "-c", c.file(n, "conf"))
+	n.proc, err = start(child{
+		name: fmt.Sprintf("nats-%d", n.index), log: c.file(n, "log"), bin: c.bin,
+		args: []string{"-c", c.file(n, "conf")}, site: c.site, host: n.index,
+	})
 	return err
 }
 
@@ -135,7 +166,7 @@ func (c *cluster) healthy(ctx context.Context) error {
 }
 
 func (n *node) healthy(ctx context.Context) bool {
-	return answers(ctx, fmt.Sprintf("http://127.0.0.1:%d/healthz", n.health))
+	return answers(ctx, "http://"+n.health+"/healthz")
 }
 
 // stop ends every node.
@@ -175,18 +206,4 @@ func answers(ctx context.Context, url string) bool {
 		return false
 	}
 	return errors.Join(resp.Body.Close()) == nil && resp.StatusCode == http.StatusOK
-}
-
-// freePorts finds ports of 127.0.0.1 that nobody listens on.
-func freePorts(count int) ([]int, error) {
-	ports := make([]int, 0, count)
-	for range count {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("finding a free port: %w", err)
-		}
-		defer l.Close() // all stay open until the last is found
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

@@ -14,6 +14,8 @@ import (
 // a finding, and is started again.
 type fleet struct {
 	bin, dir string
+	site     *site
+	cluster  *cluster
 	args     []string
 	workers  []*worker
 	files    *destinationsFile // none starts while it can't be read
@@ -25,8 +27,8 @@ type fleet struct {
 }
 
 type worker struct {
-	index int
-	port  int
+	index  int
+	listen string
 
 	mu   sync.Mutex // held over a fault
 	proc *process
@@ -41,12 +43,12 @@ const (
 
 // start starts so many workers and waits until all are ready.
 func (f *fleet) start(ctx context.Context, count int) error {
-	ports, err := freePorts(count)
+	ports, err := f.site.ports(count, 8080)
 	if err != nil {
 		return err
 	}
 	for i := range count {
-		f.workers = append(f.workers, &worker{index: i, port: ports[i]})
+		f.workers = append(f.workers, &worker{index: i, listen: f.site.listen(i, ports[i])})
 	}
 	for _, w := range f.workers {
 		if err := f.run(w); err != nil {
@@ -64,9 +66,9 @@ func (f *fleet) run(w *worker) error {
 	f.files.lock()
 	defer f.files.unlock()
 	name := fmt.Sprintf("worker-%d", w.index)
-	args := append([]string{"--listen", fmt.Sprintf("127.0.0.1:%d", w.port), "--name", name}, f.args...)
+	args := append([]string{"--listen", w.listen, "--name", name, "--nats-url", f.cluster.urlsFrom(w.index)}, f.args...)
 	var err error
-	w.proc, err = start(name, f.log(w), f.bin, args...)
+	w.proc, err = start(child{name: name, log: f.log(w), bin: f.bin, args: args, site: f.site, host: w.index})
 	return err
 }
 
@@ -88,7 +90,7 @@ func (f *fleet) readyWithin(ctx context.Context, d time.Duration) error {
 }
 
 func (f *fleet) isReady(ctx context.Context, w *worker) bool {
-	return answers(ctx, fmt.Sprintf("http://127.0.0.1:%d/readyz", w.port))
+	return answers(ctx, "http://"+w.listen+"/readyz")
 }
 
 // kill kills a worker and starts it again after a while.

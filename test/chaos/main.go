@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hogcast/hogcast/test/chaos/netns"
 )
 
 func main() {
@@ -56,6 +58,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.workers, "workers", 3, "worker processes")
 	f.IntVar(&o.nodes, "nodes", 3, "NATS processes, and replicas")
 	f.IntVar(&o.shards, "shards", 1, "streams that generation records are spread over")
+	f.BoolVar(&o.net, "net", false, "each NATS node, with a worker and a publisher, on a host of its own: a network namespace, with\n"+
+		"a disk that can be filled; and faults of hosts. Takes Linux, root, ip (iproute2) and nft (nftables)")
 	f.StringVar(&o.flags, "worker-flags", "--main-lane-max 6s --request-timeout 4s", "more flags for the workers")
 	f.StringVar(&o.list, "append", "", "append a row for each run to this file")
 	f.StringVar(&o.seeds, "seeds", "", "take the seeds from this file")
@@ -82,6 +86,14 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintf(stderr, "%6.1f %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 		}
 	}
+	if o.net && !netns.Inside() {
+		code, err := reenter(ctx, o.race, netns.Again{Args: args, Stdout: stdout, Stderr: stderr})
+		if err != nil {
+			fmt.Fprintln(stderr, "chaos:", err)
+			return codeTrouble
+		}
+		return code
+	}
 	failed, err := o.runAll(ctx, stdout)
 	switch {
 	case err != nil:
@@ -106,6 +118,11 @@ func (o *options) runAll(ctx context.Context, stdout io.Writer) (failed int, err
 	}
 	defer bin.remove()
 	commit := bin.commit(ctx)
+	on, err := openSite(o.settings)
+	if err != nil {
+		return 0, err
+	}
+	defer on.close()
 	for i, seed := range seeds {
 		if spent := time.Since(began); o.budget > 0 && i > 0 && spent+spent/time.Duration(i) > o.budget {
 			fmt.Fprintf(stdout, "no time for %d more seeds of %s\n", len(seeds)-i, o.seeds)
@@ -114,7 +131,7 @@ func (o *options) runAll(ctx context.Context, stdout io.Writer) (failed int, err
 		s := o.settings
 		s.seed = seed
 		fmt.Fprintf(stdout, "seed %d, %s of faults …\n", seed, s.duration)
-		result, err := perform(ctx, bin, s)
+		result, err := perform(ctx, bin, on, s)
 		if err != nil {
 			return failed, fmt.Errorf("seed %d: %w", seed, err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,12 +25,15 @@ type player struct {
 	files     *destinationsFile
 	sandboxes []*sandbox.Server
 	oracle    *oracle.Oracle
-	nats      *nats.Conn
+	nats      []*nats.Conn // to ask leaders to step down; the first that has an answer counts
+	site      *site
+	losses    losses
 	tell      func(format string, args ...any)
 
-	mu    sync.Mutex
-	count map[plan.Verb]int
-	errs  []error
+	mu      sync.Mutex
+	count   map[plan.Verb]int
+	skipped map[plan.Verb]int // left out, see losses
+	errs    []error
 }
 
 // settleTime is how long a change of the destinations file may take to be in
@@ -56,6 +60,11 @@ func (p *player) play(ctx context.Context, steps []plan.Step) {
 func (p *player) note(s plan.Step, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if errors.Is(err, errSkipped) {
+		p.skipped[s.Verb]++
+		p.tell("%s %s is left out", s.Verb, s.Target)
+		return
+	}
 	p.count[s.Verb]++
 	if err != nil {
 		p.errs = append(p.errs, fmt.Errorf("%s: %w", s.Verb, err))
@@ -69,6 +78,8 @@ func (p *player) step(ctx context.Context, s plan.Step) error {
 		return p.fault(ctx, s)
 	case plan.Pause, plan.Move, plan.Flip, plan.Settle, plan.Garble, plan.Vanish:
 		return p.configure(ctx, s)
+	case plan.Split:
+		return p.network(ctx, s)
 	}
 	p.oracle.Blur("") // a lost ack, or a lost lease, makes a copy
 	switch s.Verb {
@@ -83,11 +94,7 @@ func (p *player) step(ctx context.Context, s plan.Step) error {
 		}
 		return p.worker(ctx, s, p.fleet.workers[i])
 	}
-	i, err := strconv.Atoi(s.Target)
-	if err != nil {
-		return err
-	}
-	return p.node(ctx, s, i)
+	return p.harm(ctx, s)
 }
 
 func (p *player) worker(ctx context.Context, s plan.Step, w *worker) error {
@@ -101,9 +108,23 @@ func (p *player) worker(ctx context.Context, s plan.Step, w *worker) error {
 	return p.fleet.restart(w)
 }
 
-func (p *player) node(ctx context.Context, s plan.Step, i int) error {
+// node plays what happens to nodes, or to the hosts that they are on.
+func (p *player) node(ctx context.Context, s plan.Step) error {
 	nodes := p.cluster.nodes
+	if s.Verb == plan.FillDisks {
+		return p.cluster.fillAll(ctx, s.For)
+	}
+	i, err := strconv.Atoi(s.Target)
+	if err != nil {
+		return err
+	}
 	switch s.Verb {
+	case plan.Partition, plan.OneWay:
+		return p.network(ctx, s)
+	case plan.LoseNode:
+		return p.cluster.replace(ctx, nodes[i], s.For)
+	case plan.FillDisk:
+		return p.cluster.fill(ctx, nodes[i], s.For)
 	case plan.KillNode:
 		return p.cluster.bounce(ctx, nodes[i], syscall.SIGKILL, s.For)
 	case plan.TermNode:
@@ -148,7 +169,11 @@ func (p *player) stepDown(stream string) error {
 		"$JS.API.CONSUMER.LEADER.STEPDOWN." + stream + ".workers",
 		"$JS.API.CONSUMER.LEADER.STEPDOWN." + stream + ".wakeups",
 	} {
-		_, _ = p.nats.Request(subject, nil, time.Second)
+		for _, nc := range p.nats {
+			if _, err := nc.Request(subject, nil, time.Second); err == nil {
+				break
+			}
+		}
 	}
 	return nil
 }

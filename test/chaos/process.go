@@ -27,18 +27,26 @@ type process struct {
 	told bool // it was killed or told to stop by us
 }
 
+// child is what to start.
+type child struct {
+	name, log, bin string
+	args           []string
+	site           *site
+	host           int
+}
+
 // start starts a child. It dies with the harness, where the system can do that.
-func start(name, logFile, bin string, args ...string) (*process, error) {
-	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+func start(c child) (*process, error) {
+	log, err := os.OpenFile(c.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("starting %s: %w", name, err)
+		return nil, fmt.Errorf("starting %s: %w", c.name, err)
 	}
-	p := &process{name: name, began: time.Now(), cmd: exec.Command(bin, args...), log: log, done: make(chan struct{})}
+	p := &process{name: c.name, began: time.Now(), cmd: exec.Command(c.bin, c.args...), log: log, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Env = os.Environ()
 	p.cmd.SysProcAttr = childAttributes()
-	if err := p.cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting %s: %w", name, err), log.Close())
+	if err := c.site.on(c.host, p.cmd.Start); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting %s: %w", c.name, err), log.Close())
 	}
 	go p.wait()
 	return p, nil

@@ -24,25 +24,29 @@ type publisher struct {
 	load   *load.Load
 	oracle *oracle.Oracle
 	urls   string
-	rate   int // records a second
-	shards int // known to some of the gateways
-	next   int // number of the next record
+	site   *site
+	host   int     // where it is
+	rate   float64 // records a second
+	hands  int     // publish side by side, one record each at a time
+	shards int     // known to some of the gateways
+	next   int     // number of the next record
+	step   int     // from one of its records to the next
 }
 
 const (
-	// publishers publish side by side, one record each at a time.
-	publishers  = 32
+	publishers  = 32 // of all hosts
 	publishWait = 4 * time.Second
+	dialWait    = 3 * time.Second
 	// ingestEvery n-th record goes through the library.
 	ingestEvery = 4
 )
 
 // connect connects as a gateway would: for ever.
-func connect(urls, name string) (*nats.Conn, error) {
-	nc, err := nats.Connect(urls, nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
-		nats.ReconnectBufSize(-1), nats.Timeout(3*time.Second), nats.RetryOnFailedConnect(true),
+func connect(urls, name string, more ...nats.Option) (*nats.Conn, error) {
+	nc, err := nats.Connect(urls, append(more, nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
+		nats.ReconnectBufSize(-1), nats.Timeout(dialWait), nats.RetryOnFailedConnect(true),
 		nats.PingInterval(5*time.Second), nats.MaxPingsOutstanding(2),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // or it prints them
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // or it prints them
 	if err != nil {
 		return nil, fmt.Errorf("connecting to nats: %w", err)
 	}
@@ -52,7 +56,7 @@ func connect(urls, name string) (*nats.Conn, error) {
 // run publishes until ctx ends, and then goes on with what has no answer yet
 // until it has, or patience ends.
 func (p *publisher) run(ctx, patience context.Context) error {
-	plain, err := connect(p.urls, "chaos publisher")
+	plain, err := connect(p.urls, "chaos publisher", p.site.from(p.host)...)
 	if err != nil {
 		return err
 	}
@@ -61,7 +65,7 @@ func (p *publisher) run(ctx, patience context.Context) error {
 	if err != nil {
 		return fmt.Errorf("publishing: %w", err)
 	}
-	own, err := connect(p.urls, "chaos gateway")
+	own, err := connect(p.urls, "chaos gateway", p.site.from(p.host)...)
 	if err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func (p *publisher) run(ctx, patience context.Context) error {
 	}
 	records := make(chan *load.Record)
 	var working sync.WaitGroup
-	for range publishers {
+	for range p.hands {
 		working.Go(func() {
 			for r := range records {
 				p.insist(patience, js, r)
@@ -98,11 +102,11 @@ func (p *publisher) feed(ctx context.Context, use func(*load.Record)) error {
 	last, owed := time.Now(), 0.0
 	for pause(ctx, step) {
 		now := time.Now()
-		owed = min(owed+now.Sub(last).Seconds()*float64(p.rate), float64(p.rate))
+		owed = min(owed+now.Sub(last).Seconds()*p.rate, max(p.rate, 1))
 		last = now
 		for ; owed >= 1 && ctx.Err() == nil; owed-- {
 			r := p.load.Record(p.next)
-			p.next++
+			p.next += p.step
 			if err := p.oracle.Intend(r); err != nil {
 				return err
 			}

@@ -30,13 +30,26 @@ func (r *result) summary() string {
 	v := r.verdict
 	return fmt.Sprintf("seed=%d faults=%s rate=%d workers=%d published=%d branches=%d delivered=%d copies=%d dead=%d both=%d "+
 		"left_out=%d open=%d hostile=%d letters={%s} kills=%d stops=%d terms=%d rolls=%d nats={kills=%d terms=%d stops=%d step_downs=%d} "+
-		"posthog=%d hosts=%d config=%d unknown=%d missing=%d drained_in=%.1fs took=%.0fs verdict=%s",
+		"posthog=%d hosts=%d config=%d %sunknown=%d missing=%d drained_in=%.1fs took=%.0fs verdict=%s",
 		r.seed, r.duration, r.rate, r.workers, v.Published, v.Branches, v.Delivered, v.Copies, v.Dead, v.Both,
 		v.LeftOut, v.Open, v.Hostile, v.DeadByReason(),
 		r.sum(plan.KillWorker), r.sum(plan.StopWorker), r.sum(plan.TermWorker), r.sum(plan.Roll),
 		r.sum(plan.KillNode)+2*r.sum(plan.KillNodes), r.sum(plan.TermNode), r.sum(plan.StopNode), r.sum(plan.StepDown),
-		r.sum(plan.PostHog), r.sum(plan.Host), r.configurations(), v.Unknown, len(v.Missing),
+		r.sum(plan.PostHog), r.sum(plan.Host), r.configurations(), r.network("net={cuts=%d one_way=%d splits=%d lost=%d full=%d all_full=%d restarted=%d left_out=%d} "), v.Unknown, len(v.Missing),
 		r.drainIn.Seconds(), r.took.Seconds(), r.word())
+}
+
+// network tells what happened to hosts; "" where there were none.
+func (r *result) network(format string) string {
+	if !r.net {
+		return ""
+	}
+	skipped := 0
+	for _, n := range r.skipped {
+		skipped += n
+	}
+	return fmt.Sprintf(format, r.sum(plan.Partition), r.sum(plan.OneWay), r.sum(plan.Split), r.sum(plan.LoseNode),
+		r.sum(plan.FillDisk), r.sum(plan.FillDisks), r.restarted, skipped)
 }
 
 func (r *result) configurations() int {
@@ -78,7 +91,7 @@ func (r *result) print(w io.Writer) {
 		fmt.Fprintf(w, "  oldest left: %s\n", r.where[0])
 	}
 	r.printDir(w)
-	fmt.Fprintf(w, "  again: SEED=%d DURATION=%s make chaos\n", r.seed, r.duration)
+	fmt.Fprintf(w, "  again: SEED=%d DURATION=%s make %s\n", r.seed, r.duration, r.target())
 }
 
 // printMissing tells of missing branches where they were seen last: those that
@@ -114,6 +127,14 @@ func list(w io.Writer, what string, lines []string) {
 	}
 }
 
+// target is make's, that makes such runs.
+func (r *result) target() string {
+	if r.net {
+		return "chaos-cluster"
+	}
+	return "chaos"
+}
+
 func (r *result) printDir(w io.Writer) {
 	if r.dir != "" {
 		fmt.Fprintf(w, "  logs, stores and schedule are in %s\n", r.dir)
@@ -127,11 +148,12 @@ func (r *result) row(commit string) string {
 	if !r.passed() {
 		verdict += ": " + v.FindingCounts()
 	}
-	return fmt.Sprintf("| %s | %d | %s | %s | %d | %d | %d | %d | %d | %d | %d/%d/%d | %d/%d/%d | %d | %d | %.0f s | %s |\n",
+	return fmt.Sprintf("| %s | %d | %s | %s | %d | %d | %d | %d | %d | %d | %d/%d/%d | %d/%d/%d | %s | %d | %d | %.0f s | %s |\n",
 		r.began.UTC().Format(time.DateOnly), r.seed, commit, r.duration, v.Published, v.Branches, v.Delivered, v.Copies,
 		v.Dead+v.Both+v.Hostile, v.LeftOut,
 		r.sum(plan.KillWorker), r.sum(plan.StopWorker), r.sum(plan.TermWorker)+r.workers*r.sum(plan.Roll),
 		r.sum(plan.KillNode)+2*r.sum(plan.KillNodes), r.sum(plan.TermNode, plan.StopNode), r.sum(plan.StepDown),
+		r.network("%d/%d/%d, %d, %d/%d/%d, %d"),
 		r.sum(plan.PostHog, plan.Host), r.configurations(), r.drainIn.Seconds(), verdict)
 }
 

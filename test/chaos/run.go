@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hogcast/hogcast/pkg/queue"
@@ -29,6 +31,7 @@ type settings struct {
 	workers  int
 	nodes    int
 	shards   int      // of the generation stream
+	net      bool     // each node on a host of its own
 	args     []string // more flags for the workers
 	keep     bool     // logs and stores, also of runs that pass
 	tell     func(format string, args ...any)
@@ -43,8 +46,10 @@ type settings struct {
 //	7 oracle ◀──intended, acked (5) · letters (2) · taken ────────────────────────┘
 type run struct {
 	settings
-	bin *binaries
-	dir string
+	bin  *binaries
+	site *site
+	dir  string
+	kept bool // its folder, with the stores
 
 	load      *load.Load
 	oracle    *oracle.Oracle
@@ -62,24 +67,27 @@ type run struct {
 // result is what a run came to.
 type result struct {
 	settings
-	began    time.Time
-	took     time.Duration
-	drained  bool
-	drainIn  time.Duration
-	left     backlog
-	where    []leftover
-	verdict  *oracle.Verdict
-	verbs    map[plan.Verb]int
-	troubles []error // of the harness
-	dir      string  // "" where nothing was kept
+	began   time.Time
+	took    time.Duration
+	drained bool
+	drainIn time.Duration
+	left    backlog
+	where   []leftover
+	verdict *oracle.Verdict
+	verbs   map[plan.Verb]int
+	skipped map[plan.Verb]int
+	// restarted nodes: those that a full disk had turned JetStream off at.
+	restarted int
+	troubles  []error // of the harness
+	dir       string  // "" where nothing was kept
 }
 
 func (r *result) passed() bool { return r.verdict.Passed() }
 
 // perform performs one run. An error says that the harness could not do its
 // work; what hogcast did wrong is in the result.
-func perform(ctx context.Context, bin *binaries, s settings) (*result, error) {
-	r := &run{settings: s, bin: bin}
+func perform(ctx context.Context, bin *binaries, on *site, s settings) (*result, error) {
+	r := &run{settings: s, bin: bin, site: on, kept: true}
 	began := time.Now()
 	out := &result{settings: s, began: began}
 	defer r.stopAll()
@@ -96,7 +104,7 @@ func perform(ctx context.Context, bin *binaries, s settings) (*result, error) {
 	out.dir = r.dir
 	if out.passed() && !s.keep {
 		r.stops[0] = func() { _ = os.RemoveAll(r.dir) }
-		out.dir = ""
+		r.kept, out.dir = false, ""
 	}
 	return out, nil
 }
@@ -138,7 +146,7 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	r.steps = plan.Draw(r.seed, plan.Options{
-		Duration: r.duration, Workers: r.workers, Nodes: r.nodes, Destinations: r.load.Destinations(),
+		Duration: r.duration, Workers: r.workers, Nodes: r.nodes, Hosts: r.net, Destinations: r.load.Destinations(),
 		Streams: append(generations(r.shards), queue.StreamHeld, queue.StreamHeldHosts, queue.StreamWakeups, queue.StreamDead),
 	})
 	return r.writeSchedule()
@@ -161,7 +169,7 @@ func (r *run) startSandboxes() error {
 	urls := make([]string, 0, load.Hosts)
 	for i := range load.Hosts {
 		s := sandbox.New(sandbox.Config{OnEvent: r.oracle.Taken, KeepNone: true, Strict: true})
-		if err := s.Start(fmt.Sprintf("127.0.0.%d:0", i+1)); err != nil {
+		if err := s.Start(r.site.posthog(i)); err != nil {
 			return err
 		}
 		r.onStop(func() { _ = s.Close() })
@@ -175,9 +183,11 @@ func (r *run) startSandboxes() error {
 
 func (r *run) startCluster(ctx context.Context) error {
 	var err error
-	if r.cluster, err = newCluster(r.bin.path("natsd"), r.dir, r.nodes); err != nil {
+	r.cluster = &cluster{bin: r.bin.path("natsd"), dir: r.dir, site: r.site}
+	if err := r.cluster.configure(r.nodes); err != nil {
 		return err
 	}
+	r.onStop(func() { r.cluster.ejectDisks(r.kept) })
 	r.onStop(r.cluster.stop)
 	if err := r.cluster.start(ctx); err != nil {
 		return err
@@ -187,14 +197,37 @@ func (r *run) startCluster(ctx context.Context) error {
 		return err
 	}
 	r.onStop(nc.Close)
+	voices, err := r.voices()
+	if err != nil {
+		return err
+	}
 	if r.js, err = jetstream.New(nc); err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
 	r.player = &player{
-		cluster: r.cluster, files: r.files, sandboxes: r.sandboxes, oracle: r.oracle, nats: nc,
-		tell: r.tell, count: map[plan.Verb]int{},
+		cluster: r.cluster, files: r.files, sandboxes: r.sandboxes, oracle: r.oracle, nats: voices,
+		site: r.site, tell: r.tell, count: map[plan.Verb]int{}, skipped: map[plan.Verb]int{},
 	}
 	return r.setUp(ctx)
+}
+
+// voices are connections to ask leaders to step down: where there are hosts one
+// a node, so that whoever is cut off leaves the others within reach.
+func (r *run) voices() ([]*nats.Conn, error) {
+	urls := []string{r.cluster.urls()}
+	if r.net {
+		urls = strings.Split(urls[0], ",")
+	}
+	var all []*nats.Conn
+	for _, url := range urls {
+		nc, err := connect(url, "chaos steps", nats.IgnoreDiscoveredServers())
+		if err != nil {
+			return nil, err
+		}
+		r.onStop(nc.Close)
+		all = append(all, nc)
+	}
+	return all, nil
 }
 
 // setUp runs `hogcast setup` until it succeeds: a cluster that has just begun
@@ -235,9 +268,9 @@ func (r *run) shorten(ctx context.Context, stream string) error {
 
 func (r *run) startFleet(ctx context.Context) error {
 	r.fleet = &fleet{
-		bin: r.bin.path("worker"), dir: r.dir, files: r.files, report: r.oracle.Report,
+		bin: r.bin.path("worker"), dir: r.dir, site: r.site, cluster: r.cluster, files: r.files, report: r.oracle.Report,
 		args: append([]string{
-			"--nats-url", r.cluster.urls(), "--destinations", r.files.path, "--egress-allow", "127.0.0.0/8",
+			"--destinations", r.files.path, "--egress-allow", r.site.egress(),
 			"--log-format", "json",
 		}, r.args...),
 	}
@@ -256,9 +289,9 @@ const (
 )
 
 // calm publishes while all is well, and sees that all is delivered at once.
-func (r *run) calm(ctx context.Context, p *publisher) error {
-	p.rate = calmBurst * r.rate
-	defer func() { p.rate = r.rate }()
+func (r *run) calm(ctx context.Context, p gateways) error {
+	p.setRate(calmBurst * r.rate)
+	defer p.setRate(r.rate)
 	publishing, enough := context.WithTimeout(ctx, calmTime)
 	defer enough()
 	if err := p.run(publishing, ctx); err != nil {
@@ -267,14 +300,14 @@ func (r *run) calm(ctx context.Context, p *publisher) error {
 	bounded, cancel := context.WithTimeout(ctx, calmBound)
 	defer cancel()
 	if left, ok := r.drain(bounded); !ok {
-		r.oracle.Report("stuck", "all", "%s after %d records that nothing disturbed: %s", calmBound, p.next, left)
+		r.oracle.Report("stuck", "all", "%s after %d records that nothing disturbed: %s", calmBound, p.made(), left)
 	}
 	return nil
 }
 
 // storm publishes while the faults play, ends both, and waits for rest.
 func (r *run) storm(ctx context.Context, out *result) error {
-	p := &publisher{load: r.load, oracle: r.oracle, urls: r.cluster.urls(), rate: r.rate, shards: r.shards}
+	p := newGateways(r)
 	if err := r.calm(ctx, p); err != nil {
 		return err
 	}
@@ -333,6 +366,7 @@ func (r *run) judge(ctx context.Context, out *result) error {
 	}
 	r.oracle.Tally(verdict, counted)
 	out.verdict, out.verbs, out.troubles = verdict, r.player.count, r.player.errs
+	out.skipped, out.restarted = r.player.skipped, r.cluster.restarted
 	if len(verdict.Missing) > 0 || !out.drained {
 		out.where = r.search(ctx)
 	}

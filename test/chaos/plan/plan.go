@@ -34,13 +34,31 @@ const (
 	Vanish     Verb = "vanish"      // the destinations file is away until the end
 )
 
+// The verbs of hosts; drawn only where there are some.
+const (
+	Partition Verb = "partition"         // a host is cut off from the other hosts
+	OneWay    Verb = "partition-one-way" // what it sends to them, or they to it, is lost
+	Split     Verb = "split-posthog"     // a host can't reach PostHog
+	LoseNode  Verb = "lose-node"         // SIGKILL, its store is gone, started empty at the end
+	FillDisk  Verb = "fill-disk"         // the disk of a node is full until the end
+	FillDisks Verb = "fill-disks"        // those of all nodes
+)
+
+// The words of Step.Fault for the verbs of hosts.
+const (
+	In     = "in"     // OneWay: to the host
+	Out    = "out"    // OneWay: from the host
+	Silent = "silent" // Split: packets are lost
+	Reject = "reject" // Split: the network says so
+)
+
 // Step is one fault: it begins At and ends For later.
 type Step struct {
 	At     time.Duration
 	For    time.Duration
 	Verb   Verb
-	Target string // a worker or node, a stream, `<tenant>.<destination>`, a listener
-	Fault  string // in the words of sandbox.ParseFault, where the verb is of PostHog
+	Target string // a worker, a node or its host, a stream, `<tenant>.<destination>`, a listener
+	Fault  string // in the words of sandbox.ParseFault, where the verb is of PostHog; of the verbs of hosts how
 }
 
 // End is when the step ends.
@@ -60,6 +78,7 @@ type Options struct {
 	Duration     time.Duration
 	Workers      int
 	Nodes        int
+	Hosts        bool     // each node is on a host of its own
 	Streams      []string // whose leaders may step down
 	Destinations []*load.Destination
 }
@@ -75,6 +94,9 @@ func Draw(seed uint64, o Options) []Step {
 	}
 	d.host()
 	d.configuration()
+	if o.Hosts {
+		d.hosts()
+	}
 	slices.SortStableFunc(d.steps, func(a, b Step) int { return int(a.At - b.At) })
 	return d.steps
 }
