@@ -226,7 +226,7 @@ func (w *worker) start(ctx context.Context) error {
 		Moved:   func(from, to health.State) { metrics.StateChanges.WithLabelValues(string(from), string(to)).Inc() },
 	})
 	w.letters = w.letterWriter(metrics)
-	w.scrub = scrub.New(scrub.Params{Conn: w.conn, Registry: w, Letters: w.letters, Worker: c.Name, Logger: w.log})
+	w.scrub = scrub.New(scrub.Params{Conn: w.conn, Registry: w, Letters: w.letters, Worker: c.Name, Speaks: w.board.Speaks, Logger: w.log})
 	if err := w.openBucket(ctx); err != nil {
 		return err
 	}
@@ -276,7 +276,7 @@ func (w *worker) flows(ctx context.Context, metrics *telemetry.Metrics) error {
 		Worker: c.Name, MainLaneMax: c.MainLaneMax, Logger: w.log,
 	})
 	w.keeper = held.NewKeeper(held.Params{
-		Conn: w.conn, Hand: w.consumer.Hand, Window: window.Part(c.Window * drainShare / 100),
+		Worker: c.Name, Conn: w.conn, Hand: w.consumer.Hand, Window: window.Part(c.Window * drainShare / 100),
 		Registry: w.files, Board: w.board, Deliverer: w.handler.HeldBranches(w.conn), Waker: w.waker, Quota: quota,
 		HoldMax: c.HoldMax, Logger: w.log,
 	})

@@ -18,6 +18,7 @@ func ScanUntil(ctx context.Context, conn *queue.Conn, r Registry, messages uint6
 	id := destination.ID{Tenant: "acme", Name: "main"}
 	var tally Tally
 	s := scan{conn: conn, letters: deadletter.NewWriter(conn, 1<<20), rules: privacy.RulesOf(r.Current().Get(id)), tally: &tally}
+	s.shared = privacy.RulesOfAll(r.Current().Of(id.Tenant))
 	s.step = func() error {
 		if tally.Rewritten >= messages {
 			return ErrKilled

@@ -16,19 +16,20 @@ import (
 // place is a part of a stream that a scrub goes through.
 type place struct {
 	stream, filter string
-	// withhold: what is there was never read, and can't be made private.
-	withhold bool
+	// shared: what is there stands for none of the tenant's destinations, and so
+	// for each of them.
+	shared bool
 }
 
-// placesOf are where something may be stored of a destination. Records that
-// could not be read stand for none of a tenant's destinations; those that have
-// none yet will pass the rules of whoever gets them.
+// placesOf are where something may be stored of a destination: under its name,
+// and under none, since it could not be read or there was nobody to get it.
 func placesOf(id destination.ID) []place {
 	return []place{
 		{stream: queue.StreamHeld, filter: queue.HeldSubject(id.Tenant, id.Name)},
 		{stream: queue.StreamHeldHosts, filter: queue.HeldHostSubject("*", id.Tenant, id.Name)},
 		{stream: queue.StreamDead, filter: queue.DeadFilter(id.Tenant, id.Name, "")},
-		{stream: queue.StreamDead, filter: queue.DeadFilter(id.Tenant, queue.NoToken, string(outcome.Malformed)), withhold: true},
+		{stream: queue.StreamHeld, filter: queue.HeldSubject(id.Tenant, queue.NoToken), shared: true},
+		{stream: queue.StreamDead, filter: queue.DeadFilter(id.Tenant, queue.NoToken, ""), shared: true},
 	}
 }
 
@@ -36,7 +37,8 @@ func placesOf(id destination.ID) []place {
 type scan struct {
 	conn    *queue.Conn
 	letters *deadletter.Writer
-	rules   privacy.Rules
+	rules   privacy.Rules // of the destination
+	shared  privacy.Rules // of all of its tenant's
 	tally   *Tally
 	// step is called after each message; an error ends the scan.
 	step func() error
@@ -74,7 +76,7 @@ func (s *scan) message(ctx context.Context, store *queue.Store, p place, m queue
 		s.tally.Foreign++
 		return nil
 	}
-	if s.asItShouldBe(p, e) {
+	if s.asItShouldBe(p, m, e) {
 		return nil
 	}
 	whole, err := store.Get(ctx, m.Sequence)
@@ -88,10 +90,10 @@ func (s *scan) message(ctx context.Context, store *queue.Store, p place, m queue
 		s.tally.Foreign++
 		return nil
 	}
-	if p.withhold {
+	if withheld(p, m) {
 		e.Withhold()
 	} else {
-		privacy.Renew(e, s.rules)
+		privacy.Renew(e, s.rulesFor(p))
 	}
 	if err := s.replace(ctx, store, p, &stored{whole, e}); err != nil {
 		return err
@@ -104,8 +106,22 @@ func (s *scan) message(ctx context.Context, store *queue.Store, p place, m queue
 }
 
 // asItShouldBe judges by the headers alone.
-func (s *scan) asItShouldBe(p place, e *envelope.Envelope) bool {
-	return !e.Replayable() || !p.withhold && s.rules.Current(e.Rules)
+func (s *scan) asItShouldBe(p place, m queue.StoredMessage, e *envelope.Envelope) bool {
+	return !e.Replayable() || !withheld(p, m) && s.rulesFor(p).Current(e.Rules)
+}
+
+func (s *scan) rulesFor(p place) privacy.Rules {
+	if p.shared {
+		return s.shared
+	}
+	return s.rules
+}
+
+// withheld: what was never read can't be made private, nor is looked at what
+// workers may die of.
+func withheld(p place, m queue.StoredMessage) bool {
+	_, _, reason, _ := queue.ParseDeadSubject(m.Subject)
+	return p.shared && (reason == string(outcome.Malformed) || reason == string(outcome.CrashesWorker))
 }
 
 // stored is a message with its envelope as it should be.
@@ -121,12 +137,10 @@ func (s *scan) replace(ctx context.Context, store *queue.Store, p place, m *stor
 	from := envelope.Source{Stream: p.stream, Sequence: m.Sequence, Time: m.Time}
 	var err error
 	if p.stream == queue.StreamDead {
-		err = s.letter(ctx, m, from)
+		_, _, reason, _ := queue.ParseDeadSubject(m.Subject)
+		err = s.letter(ctx, m, from, outcome.DeadReason(reason))
 	} else {
-		_, _, name, _ := queue.ParseHeldSubject(m.Subject)
-		err = s.conn.Publish(ctx, queue.Message{
-			Subject: m.Subject, ID: envelope.MoveID(from, name), Header: m.envelope.Headers(), Body: m.envelope.Body,
-		})
+		err = s.held(ctx, m, from)
 	}
 	if err != nil {
 		return fmt.Errorf("rewriting message %d of %s: %w", m.Sequence, p.stream, err)
@@ -134,10 +148,33 @@ func (s *scan) replace(ctx context.Context, store *queue.Store, p place, m *stor
 	return store.Delete(ctx, m.Sequence)
 }
 
-func (s *scan) letter(ctx context.Context, m *stored, from envelope.Source) error {
-	tenant, name, reason, _ := queue.ParseDeadSubject(m.Subject)
+// held holds a branch anew. One that finds no room beside its old form is a dead
+// letter, as any other; its old form makes room for the next. So is what can be
+// routed no more, since it can't be read.
+func (s *scan) held(ctx context.Context, m *stored, from envelope.Source) error {
+	_, _, name, _ := queue.ParseHeldSubject(m.Subject)
+	if name == queue.NoToken && !m.envelope.Replayable() {
+		return s.letter(ctx, m, from, outcome.Malformed)
+	}
+	err := s.conn.Publish(ctx, queue.Message{
+		Subject: m.Subject, ID: envelope.MoveID(from, name), Header: m.envelope.Headers(), Body: m.envelope.Body,
+	})
+	if errors.Is(err, queue.ErrQueueFull) {
+		return s.letter(ctx, m, from, outcome.HeldFull)
+	}
+	return err
+}
+
+func (s *scan) letter(ctx context.Context, m *stored, from envelope.Source, reason outcome.DeadReason) error {
+	tenant, name, _, ok := queue.ParseDeadSubject(m.Subject)
+	if !ok {
+		_, tenant, name, _ = queue.ParseHeldSubject(m.Subject)
+	}
+	if name == queue.NoToken {
+		name = ""
+	}
 	_, err := s.letters.Write(ctx, deadletter.Letter{
-		Tenant: tenant, Destination: name, Reason: outcome.DeadReason(reason), Envelope: *m.envelope, From: from,
+		Tenant: tenant, Destination: name, Reason: reason, Envelope: *m.envelope, From: from,
 	})
 	return err
 }

@@ -33,11 +33,12 @@ func (s *Service) runOne(ctx context.Context, jobs *Jobs, id destination.ID) err
 	d := s.Registry.Current().Get(id)
 	r := &run{Service: s, jobs: jobs, job: job, revision: revision}
 	if d == nil || !d.Private() {
+		r.job.Rules = nil
 		return ignore(r.end(ctx), errTaken) // there is no rule any more
 	}
-	rules := privacy.RulesOf(d)
+	rules := ruleset{privacy.RulesOf(d), privacy.RulesOfAll(s.Registry.Current().Of(id.Tenant))}
 	r.job.State, r.job.Runner, r.job.Error, r.job.Tally = Running, s.Worker, "", Tally{}
-	r.job.Rules = privacy.Applied(rules)
+	r.job.Rules = privacy.Applied(rules.own)
 	if err := r.save(ctx); err != nil {
 		return ignore(err, errTaken)
 	}
@@ -58,16 +59,23 @@ func (s *Service) runOne(ctx context.Context, jobs *Jobs, id destination.ID) err
 	return nil
 }
 
+// ruleset is what a scrub brings into force: a destination's rules, and those of
+// all of its tenant's together.
+type ruleset struct{ own, shared privacy.Rules }
+
 // scan goes through all places, and once more through what was stored
 // meanwhile: a worker may have learned of the rules a moment later.
-func (r *run) scan(ctx context.Context, id destination.ID, rules privacy.Rules) error {
+func (r *run) scan(ctx context.Context, id destination.ID, rules ruleset) error {
 	places := placesOf(id)
 	next := make([]uint64, len(places))
 	var err error
 	if r.job.Total, err = r.count(ctx, id); err != nil {
 		return err
 	}
-	s := scan{conn: r.Conn, letters: r.Letters, rules: rules, tally: &r.job.Tally, step: func() error { return r.step(ctx) }}
+	s := scan{
+		conn: r.Conn, letters: r.Letters, rules: rules.own, shared: rules.shared,
+		tally: &r.job.Tally, step: func() error { return r.step(ctx) },
+	}
 	for range 2 {
 		for i, p := range places {
 			if next[i], err = s.through(ctx, p, next[i]); err != nil {

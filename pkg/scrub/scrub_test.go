@@ -47,8 +47,12 @@ func (r *rig) force(private ...string) {
 	r.set = destination.NewSet(all)
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, change ...func(*queue.Params)) *rig {
 	t.Helper()
+	params := queue.DefaultParams()
+	for _, c := range change {
+		c(&params)
+	}
 	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +63,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
+	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
 		t.Fatal(err)
 	}
 	r := &rig{conn: conn}
@@ -136,17 +140,45 @@ func leaks(all []queue.StoredMessage) (n int) {
 	return n
 }
 
-func (r *rig) run(t *testing.T) *scrub.Service {
+func (r *rig) run(t *testing.T, change ...func(*scrub.Params)) *scrub.Service {
 	t.Helper()
-	s := scrub.New(scrub.Params{
+	p := scrub.Params{
 		Conn: r.conn, Registry: r, Letters: deadletter.NewWriter(r.conn, 1<<20), Worker: "w",
 		Settle: 50 * time.Millisecond, Look: 20 * time.Millisecond,
-	})
-	ctx, cancel := context.WithCancel(t.Context())
+	}
+	for _, c := range change {
+		c(&p)
+	}
+	s := scrub.New(p)
+	t.Cleanup(runService(s))
+	return s
+}
+
+// start is run, and returns what stops it.
+func (r *rig) start(t *testing.T) (stop func()) {
+	t.Helper()
+	return runService(scrub.New(scrub.Params{
+		Conn: r.conn, Registry: r, Letters: deadletter.NewWriter(r.conn, 1<<20), Worker: "w",
+		Settle: 50 * time.Millisecond, Look: 20 * time.Millisecond,
+	}))
+}
+
+func runService(s *scrub.Service) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait() })
-	return s
+	return func() { cancel(); running.Wait() }
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.After(20 * time.Second); !is(); {
+		select {
+		case <-deadline:
+			t.Fatalf("waited in vain for: %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 func (r *rig) jobs(t *testing.T) *scrub.Jobs {

@@ -23,6 +23,9 @@ type Params struct {
 	Registry Registry
 	Letters  *deadletter.Writer
 	Worker   string // this worker's id
+	// Speaks reports whether this worker, of all that live, looks for what nobody
+	// has asked for yet; nil: it does.
+	Speaks func() bool
 	// Settle is how long after a change branches may still be stored under the
 	// rules of before, somewhere in the fleet; default 10 s.
 	Settle time.Duration
@@ -36,7 +39,14 @@ type Params struct {
 type Service struct {
 	Params
 	log     *zap.Logger
-	changes chan []destination.ID
+	changes chan []change
+}
+
+// change is a destination that has changed, with the names of its rules at that
+// moment; nil: none.
+type change struct {
+	id    destination.ID
+	rules []string
 }
 
 // New makes a service; Run does the work.
@@ -47,52 +57,110 @@ func New(p Params) *Service {
 	if p.Look == 0 {
 		p.Look = 5 * time.Second
 	}
+	if p.Speaks == nil {
+		p.Speaks = func() bool { return true }
+	}
 	if p.Logger == nil {
 		p.Logger = zap.NewNop()
 	}
-	return &Service{Params: p, log: p.Logger.Named("scrub"), changes: make(chan []destination.ID, 64)}
+	return &Service{Params: p, log: p.Logger.Named("scrub"), changes: make(chan []change, 64)}
 }
 
-// Changed tells of destinations that have changed. It never blocks: what finds
-// no room is found when the service looks at all of them.
+// Changed tells of destinations that have changed; what they are now is read
+// before it returns. It never blocks: what finds no room is found when the
+// service looks at all of them.
 func (s *Service) Changed(ids []destination.ID) {
+	now := s.Registry.Current()
+	all := make([]change, len(ids))
+	for i, id := range ids {
+		all[i] = change{id, privacy.Names(now.Get(id))}
+	}
 	select {
-	case s.changes <- slices.Clone(ids):
+	case s.changes <- all:
 	default:
 	}
 }
 
-// everyLooks: so often, among the looks for jobs, all that is stored is looked
-// at, lest a change that nobody was there to see be missed.
-const everyLooks = 60
+const (
+	// everyLooks: so often, among the looks for jobs, all that is stored is looked
+	// at, lest a change that nobody was there to see be missed.
+	everyLooks = 60
+	// helpLooks: so often, among these, a worker looks for jobs that does not
+	// speak for the fleet, to help where there are many.
+	helpLooks = 12
+)
 
 // Run does what there is to do until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(s.Look)
 	defer tick.Stop()
-	var later recheck
-	for all := (time.Time{}); ; { // when all is looked at next
-		var err error
-		if now := time.Now(); !now.Before(all) {
-			if err = s.wantAll(ctx); err == nil {
-				all = now.Add(everyLooks * s.Look)
-			}
-		}
-		err = errors.Join(err, s.want(ctx, later.due(time.Now())), s.runDue(ctx))
-		if err != nil && ctx.Err() == nil {
+	var r rounds
+	for {
+		if err := s.round(ctx, &r, time.Now()); err != nil && ctx.Err() == nil {
 			s.log.Warn("scrubbing failed; trying again", zap.Error(err))
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case ids := <-s.changes:
-			later.add(ids, time.Now().Add(s.Settle))
-			if err := s.want(ctx, ids); err != nil {
-				all = time.Time{}
-			}
+		case all := <-s.changes:
+			r.changed = append(r.changed, all...)
 		}
 	}
+}
+
+// rounds are what the next round has to do.
+type rounds struct {
+	changed []change
+	later   recheck
+	all     time.Time // when all that is stored is looked at next
+	jobs    time.Time // when jobs are looked for next, by one who does not speak
+	begun   bool      // jobs were held against what is in force
+}
+
+// round does what is due. Of the fleet one looks at what is stored; whoever
+// comes to speak after it begins with all of it.
+func (s *Service) round(ctx context.Context, r *rounds, now time.Time) error {
+	ids := make([]destination.ID, len(r.changed))
+	for i, c := range r.changed {
+		ids[i] = c.id
+		if c.id.Tenant == destination.AnyTenant { // which stands for many
+			r.begun, r.all = false, time.Time{}
+		}
+	}
+	failed := s.outdate(ctx, r)
+	if !s.Speaks() {
+		r.all, r.later = time.Time{}, nil
+		if now.Before(r.jobs) {
+			return failed
+		}
+		r.jobs = now.Add(helpLooks * s.Look)
+		return errors.Join(failed, s.runDue(ctx))
+	}
+	if len(ids) > 0 {
+		r.later.add(ids, now.Add(s.Settle))
+	}
+	if err := s.want(ctx, append(r.later.due(now), ids...)); err != nil {
+		r.all, failed = time.Time{}, errors.Join(failed, err)
+	}
+	return errors.Join(failed, s.lookAtAll(ctx, r, now), s.runDue(ctx))
+}
+
+// lookAtAll asks for what is missing, when it is time; the first time soon again,
+// since something may have been stored under the rules of before.
+func (s *Service) lookAtAll(ctx context.Context, r *rounds, now time.Time) error {
+	if now.Before(r.all) {
+		return nil
+	}
+	if err := errors.Join(s.outdateAll(ctx), s.wantAll(ctx)); err != nil {
+		return err
+	}
+	next := everyLooks * s.Look
+	if r.all.IsZero() {
+		next = min(next, s.Settle)
+	}
+	r.all = now.Add(next)
+	return nil
 }
 
 // recheck are destinations to be looked at again: something may have been stored
@@ -131,7 +199,7 @@ func (s *Service) wantAll(ctx context.Context) error {
 			ids = append(ids, id)
 			continue
 		}
-		for _, d := range all.Of(id.Tenant) { // what could not be read is everybody's
+		for _, d := range all.Of(id.Tenant) { // it stands for each
 			ids = append(ids, d.ID)
 		}
 	}
@@ -139,7 +207,7 @@ func (s *Service) wantAll(ctx context.Context) error {
 }
 
 // stored tells of which destinations something is held or dead. Without a name
-// it is what could not be read of a tenant.
+// it stands for none of a tenant's.
 func (s *Service) stored(ctx context.Context) (map[destination.ID]bool, error) {
 	of := make(map[destination.ID]bool)
 	for _, stream := range []string{queue.StreamHeld, queue.StreamHeldHosts, queue.StreamDead} {
@@ -151,6 +219,9 @@ func (s *Service) stored(ctx context.Context) (map[destination.ID]bool, error) {
 			tenant, name, _, ok := queue.ParseDeadSubject(subject)
 			if !ok {
 				_, tenant, name, _ = queue.ParseHeldSubject(subject)
+			}
+			if name == queue.NoToken {
+				name = ""
 			}
 			of[destination.ID{Tenant: tenant, Name: name}] = true
 		}
@@ -223,7 +294,7 @@ func (s *Service) wantOne(ctx context.Context, jobs *Jobs, id destination.ID) er
 	if d == nil || !d.Private() {
 		return nil
 	}
-	rules := privacy.Applied(privacy.RulesOf(d))
+	rules := privacy.Names(d)
 	have, revision, err := jobs.Get(ctx, id)
 	switch {
 	case err == nil && slices.Equal(have.Rules, rules):
