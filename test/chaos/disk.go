@@ -39,6 +39,7 @@ func (c *cluster) ejectDisks(keep bool) {
 			_ = os.CopyFS(c.file(n, "store"), os.DirFS(c.store(n))) // as much as can be had
 		}
 		_ = netns.Eject(c.disk(n)) // it goes with this process at the latest
+		_ = os.Remove(c.disk(n))
 	}
 }
 

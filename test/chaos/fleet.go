@@ -93,6 +93,16 @@ func (f *fleet) isReady(ctx context.Context, w *worker) bool {
 	return answers(ctx, "http://"+w.listen+"/readyz")
 }
 
+func (f *fleet) countReady(ctx context.Context) int {
+	ready := 0
+	for _, w := range f.workers {
+		if f.isReady(ctx, w) {
+			ready++
+		}
+	}
+	return ready
+}
+
 // kill kills a worker and starts it again after a while.
 func (f *fleet) kill(ctx context.Context, w *worker, away time.Duration) error {
 	w.mu.Lock()

@@ -53,6 +53,7 @@ func (p *player) play(ctx context.Context, steps []plan.Step) {
 		playing.Go(func() {
 			p.tell("%s", s)
 			p.note(s, p.step(ctx, s))
+			p.tell("%s %s ended, %.2fs after it began", s.Verb, s.Target, time.Since(began.Add(s.At)).Seconds())
 		})
 	}
 }
@@ -112,7 +113,7 @@ func (p *player) worker(ctx context.Context, s plan.Step, w *worker) error {
 func (p *player) node(ctx context.Context, s plan.Step) error {
 	nodes := p.cluster.nodes
 	if s.Verb == plan.FillDisks {
-		return p.cluster.fillAll(ctx, s.For)
+		return p.fillAll(ctx, s.For)
 	}
 	i, err := strconv.Atoi(s.Target)
 	if err != nil {

@@ -145,6 +145,7 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.startFleet(ctx); err != nil {
 		return err
 	}
+	r.tell("all is started")
 	r.steps = plan.Draw(r.seed, plan.Options{
 		Duration: r.duration, Workers: r.workers, Nodes: r.nodes, Hosts: r.net, Destinations: r.load.Destinations(),
 		Streams: append(generations(r.shards), queue.StreamHeld, queue.StreamHeldHosts, queue.StreamWakeups, queue.StreamDead),
@@ -208,6 +209,7 @@ func (r *run) startCluster(ctx context.Context) error {
 		cluster: r.cluster, files: r.files, sandboxes: r.sandboxes, oracle: r.oracle, nats: voices,
 		site: r.site, tell: r.tell, count: map[plan.Verb]int{}, skipped: map[plan.Verb]int{},
 	}
+	r.tell("the cluster is healthy")
 	return r.setUp(ctx)
 }
 

@@ -207,3 +207,16 @@ func (o *Oracle) Acked(n int) {
 	}
 	o.entries[n].acked = true
 }
+
+// Acknowledged is how many records are, so far.
+func (o *Oracle) Acknowledged() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for i := range o.entries {
+		if o.entries[i].acked {
+			n++
+		}
+	}
+	return n
+}

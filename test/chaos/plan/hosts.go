@@ -3,11 +3,19 @@ package plan
 import (
 	"math/rand/v2"
 	"strconv"
+	"time"
 )
 
 // hostSources begins the numbers of the generators of hosts, so that all else
 // in a schedule is the same with hosts and without.
 const hostSources = 1 << 32
+
+// fullForLong is what it takes for workers to see that nothing is stored any
+// more; drawn only in runs that are long enough for it.
+const (
+	fullForLong      = 20 * time.Second
+	longEnoughToFill = 2 * fullForLong
+)
 
 // hosts: one thing at a time happens to nodes' hosts, beside what nodes have to
 // bear anyway; and now and then one can't reach PostHog.
@@ -25,7 +33,10 @@ func (d *drawer) hosts() {
 		case roll < 91:
 			s.Verb, s.For = FillDisk, seconds(rng, 1, 6)
 		default:
-			s.Verb, s.Target, s.For = FillDisks, "all", seconds(rng, 2, 7)
+			s.Verb, s.Target, s.For = FillDisks, "all", seconds(rng, 2, 8)
+			if d.options.Duration >= longEnoughToFill {
+				s.For += fullForLong
+			}
 		}
 		end, ok := d.add(s)
 		if !ok {
