@@ -79,6 +79,9 @@ func (t turn) drain(ctx context.Context) (next, error) {
 		return sleep(jittered(soon)), nil
 	}
 	defer t.leave(t.host)
+	if over, next, err := t.suspects(ctx, t.dispatch); !over {
+		return next, err
+	}
 	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
 	if err != nil {
 		return 0, err
@@ -94,7 +97,7 @@ func (t turn) drain(ctx context.Context) (next, error) {
 	for end := time.Now().Add(drainBudget); ctx.Err() == nil && time.Now().Before(end); {
 		f.below(inHandMost)
 		// Never for more than there are: the pull would wait for them.
-		n, err := source.Pull(ctx, int(min(drainPull, left)), drainWait, func(d *queue.Delivery) { t.dispatch(ctx, d, f) })
+		n, err := source.Pull(ctx, int(min(drainPull, left)), drainWait, func(d *queue.Delivery) { t.dispatch(ctx, handling{t.Deliverer, d, f}) })
 		if err != nil {
 			return 0, err
 		}
@@ -120,11 +123,19 @@ func (t turn) drain(ctx context.Context) (next, error) {
 	return passOn, nil
 }
 
+// handling is one pulled branch, and who takes it over.
+type handling struct {
+	via Deliverer
+	d   *queue.Delivery
+	f   *flight
+}
+
 // dispatch sends one pulled branch on its way.
-func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight) {
+func (t turn) dispatch(ctx context.Context, h handling) (more bool) {
+	d, f := h.d, h.f
 	if ctx.Err() != nil || f.refused.Load() && t.host == "" {
 		t.Hand.Settle(d, queue.Again(backSoon))
-		return
+		return false
 	}
 	_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
 	id := destination.ID{Tenant: tenant, Name: name}
@@ -132,15 +143,16 @@ func (t turn) dispatch(ctx context.Context, d *queue.Delivery, f *flight) {
 	f.start()
 	switch {
 	case to == nil && t.host != "":
-		t.Deliverer.Move(d, id, f.done)
+		h.via.Move(d, id, f.done)
 	case to == nil:
 		t.Hand.Settle(d, queue.Again(backSoon))
 		f.done(false)
 	case time.Since(d.Time) >= t.holdMax(to):
-		t.Deliverer.Bury(d, outcome.Expired, f.done)
+		h.via.Bury(d, outcome.Expired, f.done)
 	default:
-		t.Deliverer.Deliver(d, to, f.done)
+		h.via.Deliver(d, to, f.done)
 	}
+	return true
 }
 
 // drained is the end of a drain that finds no more: what is left is asleep, or
@@ -165,7 +177,14 @@ func (t turn) drained(ctx context.Context, source *queue.Source) (next, error) {
 
 // deal hands what is held to use, oldest first, until there is no more or use
 // says that it wants none. use tells the flight of what it keeps.
-func (t turn) deal(ctx context.Context, use func(*queue.Delivery, *flight) (more bool)) (next, error) {
+func (t turn) deal(ctx context.Context, use use) (next, error) {
+	left, err := t.Conn.HeldCount(ctx, t.held)
+	if err != nil || left == 0 {
+		return empty, err
+	}
+	if over, next, err := t.suspects(ctx, use); !over {
+		return next, err
+	}
 	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
 	if err != nil {
 		return 0, err
@@ -174,7 +193,7 @@ func (t turn) deal(ctx context.Context, use func(*queue.Delivery, *flight) (more
 	defer func() { f.below(1) }()
 	for more := true; more && ctx.Err() == nil && !f.refused.Load(); {
 		n, err := source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
-			more = use(d, f) && more
+			more = use(ctx, handling{t.Deliverer, d, f}) && more
 		})
 		if err != nil {
 			return 0, err
@@ -189,9 +208,9 @@ func (t turn) deal(ctx context.Context, use func(*queue.Delivery, *flight) (more
 
 // reroute routes anew what was held before it could be routed.
 func (t turn) reroute(ctx context.Context) (next, error) {
-	return t.deal(ctx, func(d *queue.Delivery, f *flight) bool {
-		f.start()
-		t.Deliverer.Reroute(ctx, d, f.done)
+	return t.deal(ctx, func(ctx context.Context, h handling) bool {
+		h.f.start()
+		h.via.Reroute(ctx, h.d, h.f.done)
 		return true
 	})
 }
@@ -199,13 +218,13 @@ func (t turn) reroute(ctx context.Context) (next, error) {
 // buryAll makes dead letters of what is held, oldest first, while which says so
 // of its time.
 func (t turn) buryAll(ctx context.Context, reason outcome.DeadReason, which func(time.Time) bool) (next, error) {
-	return t.deal(ctx, func(d *queue.Delivery, f *flight) bool {
-		if !which(d.Time) || ctx.Err() != nil {
-			t.Hand.Settle(d, queue.Again(backSoon))
+	return t.deal(ctx, func(ctx context.Context, h handling) bool {
+		if !which(h.d.Time) || ctx.Err() != nil {
+			t.Hand.Settle(h.d, queue.Again(backSoon))
 			return false
 		}
-		f.start()
-		t.Deliverer.Bury(d, reason, f.done)
+		h.f.start()
+		h.via.Bury(h.d, reason, h.f.done)
 		return true
 	})
 }

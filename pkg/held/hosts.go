@@ -51,21 +51,29 @@ func (t turn) standsIn(to *destination.Destination) bool {
 
 // moveOn takes the head of the stream out of the way of the probe.
 func (t turn) moveOn(ctx context.Context) error {
+	if over, _, err := t.suspects(ctx, t.moveAside); !over {
+		return err
+	}
 	source, err := t.Conn.DrainSource(ctx, t.Hand, t.Window, t.held)
 	if err != nil {
 		return err
 	}
 	f := newFlight()
 	defer func() { f.below(1) }()
-	_, err = source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) {
-		_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
-		id := destination.ID{Tenant: tenant, Name: name}
-		if t.standsIn(t.Registry.Current().Get(id)) {
-			t.Hand.Settle(d, queue.Again(backSoon))
-			return
-		}
-		f.start()
-		t.Deliverer.Move(d, id, f.done)
-	})
+	_, err = source.Pull(ctx, drainPull, drainWait, func(d *queue.Delivery) { t.moveAside(ctx, handling{t.Deliverer, d, f}) })
 	return err
+}
+
+// moveAside holds a branch for itself alone whose destination can't stand in for
+// its host.
+func (t turn) moveAside(_ context.Context, h handling) (more bool) {
+	_, tenant, name, _ := queue.ParseHeldSubject(h.d.Subject)
+	id := destination.ID{Tenant: tenant, Name: name}
+	if t.standsIn(t.Registry.Current().Get(id)) {
+		t.Hand.Settle(h.d, queue.Again(backSoon))
+		return true
+	}
+	h.f.start()
+	h.via.Move(h.d, id, h.f.done)
+	return true
 }

@@ -2,8 +2,10 @@ package held
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,6 +47,14 @@ type Deliverer interface {
 	// Move holds a branch that was held for its host for itself alone, and then
 	// calls done.
 	Move(d *queue.Delivery, to destination.ID, done func(taken bool))
+	// BuryStored makes a dead letter of one that was read without being consumed,
+	// and deletes it; true: its fate is sealed. For CrashesWorker it does not look
+	// at the record.
+	BuryStored(ctx context.Context, m queue.StoredMessage, reason outcome.DeadReason) bool
+	// Alone waits until this process has no other record in hand, fresh ones
+	// among them, and keeps it so until release; what it returns delivers
+	// meanwhile. nil where that is not to be now.
+	Alone(ctx context.Context) (via Deliverer, release func())
 }
 
 // ProbeOf says what is probed.
@@ -55,6 +65,7 @@ type ProbeOf struct {
 
 // Params of a keeper.
 type Params struct {
+	Worker    string // this worker's name
 	Conn      *queue.Conn
 	Hand      *queue.Hand
 	Window    *queue.Window // the part of the hand's that drains may take
@@ -78,15 +89,18 @@ type Params struct {
 // Keeper takes its turns at what is held.
 type Keeper struct {
 	Params
-	log   *zap.Logger
-	slots chan struct{}
+	log      *zap.Logger
+	slots    chan struct{}
+	instance string // this process, in marks
+	bucket   atomic.Pointer[queue.Bucket]
 
-	mu      sync.Mutex
-	missing map[destination.ID]time.Time // since when
-	oldest  map[string]bool              // by held subject: whether the last probe was the oldest
-	active  map[string]bool              // held subjects whose turn is under way
-	drains  int                          // of them, those that drain a destination
-	hosts   int                          // and those that drain a host
+	mu       sync.Mutex
+	unclosed map[string]struct{}          // held subjects whose marks could not be closed
+	missing  map[destination.ID]time.Time // since when
+	oldest   map[string]bool              // by held subject: whether the last probe was the oldest
+	active   map[string]bool              // held subjects whose turn is under way
+	drains   int                          // of them, those that drain a destination
+	hosts    int                          // and those that drain a host
 }
 
 const (
@@ -119,7 +133,8 @@ func NewKeeper(p Params) *Keeper {
 	return &Keeper{
 		Params: p, log: p.Logger.Named("held"), slots: make(chan struct{}, turnsAtOnce),
 		missing: make(map[destination.ID]time.Time), oldest: make(map[string]bool),
-		active: make(map[string]bool),
+		active: make(map[string]bool), unclosed: make(map[string]struct{}),
+		instance: p.Worker + "/" + rand.Text()[:12],
 	}
 }
 
@@ -244,5 +259,5 @@ func jittered(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return d/2 + rand.N(d/2+1) //nolint:gosec // spreads load, guards nothing
+	return d/2 + mathrand.N(d/2+1) //nolint:gosec // spreads load, guards nothing
 }

@@ -279,6 +279,7 @@ type sink struct {
 	refuses atomic.Pointer[destination.ID]    // this one's branches are not taken
 	gate    atomic.Pointer[chan struct{}]     // if set: what is delivered waits for it
 	before  atomic.Pointer[func(text string)] // if set: called with each
+	alone   atomic.Int64                      // how often nothing else was to be in hand
 }
 
 func (s *sink) Deliver(d *queue.Delivery, to *destination.Destination, done func(bool)) {
@@ -312,6 +313,9 @@ func (s *sink) deliver(d *queue.Delivery, to *destination.Destination, done func
 
 func (s *sink) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeOf) bool {
 	s.note(&s.probed, string(m.Body))
+	if hook := s.before.Load(); hook != nil {
+		(*hook)(string(m.Body))
+	}
 	if gate := s.gate.Load(); gate != nil {
 		<-*gate
 	}
@@ -334,13 +338,27 @@ func (s *sink) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeOf)
 	return true
 }
 
-func (s *sink) Bury(d *queue.Delivery, reason outcome.DeadReason, done func(bool)) {
+func (s *sink) bury(reason outcome.DeadReason, text string) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.buried == nil {
 		s.buried = make(map[outcome.DeadReason][]string)
 	}
-	s.buried[reason] = append(s.buried[reason], string(d.Data))
-	s.mu.Unlock()
+	s.buried[reason] = append(s.buried[reason], text)
+}
+
+func (s *sink) BuryStored(ctx context.Context, m queue.StoredMessage, reason outcome.DeadReason) bool {
+	s.bury(reason, string(m.Body))
+	return s.w.conn.Delete(ctx, queue.StreamOfHeld(m.Subject), m.Sequence) == nil
+}
+
+func (s *sink) Alone(context.Context) (held.Deliverer, func()) {
+	s.alone.Add(1)
+	return s, func() {}
+}
+
+func (s *sink) Bury(d *queue.Delivery, reason outcome.DeadReason, done func(bool)) {
+	s.bury(reason, string(d.Data))
 	s.w.hand.Settle(d, queue.Ack())
 	done(true)
 }

@@ -45,6 +45,9 @@ func (k *Keeper) findAgain() {
 
 func (k *Keeper) sweep(ctx context.Context) error {
 	k.findAgain()
+	if err := k.closeMarks(ctx); err != nil {
+		return err
+	}
 	wakeups, err := k.Conn.CountBySubject(ctx, queue.StreamWakeups, ">")
 	if err != nil {
 		return err

@@ -31,8 +31,9 @@ func (k *Keeper) turn(ctx context.Context, wake *queue.Delivery) {
 		return
 	}
 	defer k.end(held)
-	t := turn{k, held, destination.ID{Tenant: tenant, Name: name}, host}
+	t := turn{k, held, destination.ID{Tenant: tenant, Name: name}, host, &mark{keeper: k, held: held, wake: wake.Sequence}}
 	next, err := t.take(ctx)
+	t.mark.close(ctx) // before the wake-up is another's
 	k.log.Debug("turn", zap.String("subject", held), zap.Duration("next", time.Duration(next)), zap.Error(err))
 	switch {
 	case ctx.Err() != nil:
@@ -108,6 +109,7 @@ type turn struct {
 	held string
 	id   destination.ID // the zero ID for a host's
 	host string         // token
+	mark *mark
 }
 
 func (t turn) take(ctx context.Context) (next, error) {
@@ -152,11 +154,18 @@ func (t turn) revive(ctx context.Context, status func() health.Status, probe fun
 		return t.asleep(ctx, min(wait, health.MaxGap)+jittered(wait/8))
 	}
 	m, to, err := probe(ctx)
+	if err == nil && to != nil {
+		err = t.mark.begin(ctx, m.Sequence, m.Sequence)
+	}
 	switch {
 	case errors.Is(err, queue.ErrNoMessage), err == nil && to == nil:
 		return t.asleep(ctx, soon)
 	case err != nil:
 		return 0, err
+	case t.mark.buried == m.Sequence:
+		return t.asleep(ctx, 0)
+	case t.mark.careful():
+		return t.probeAlone(ctx, m, status)
 	case !t.Board.ClaimTurn(ctx, t.id, t.host):
 		return sleep(soon), nil
 	case !t.Deliverer.Probe(ctx, m, ProbeOf{To: to, Host: t.host}):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -28,11 +29,13 @@ type quarantine struct {
 
 	mu       sync.Mutex
 	settled  *sync.Cond // with mu: busy fell
-	busy     int        // jobs under way
+	busy     int        // jobs and held branches under way
 	suspects []*job
-	waiting  []*job // came while suspects were handled
+	waiting  []*job   // came while suspects were handled
+	held     []func() // held branches that did
 	running  bool
 	stopping bool
+	until    time.Time // no held suspect is tried before
 	done     sync.WaitGroup
 }
 
@@ -67,8 +70,8 @@ func (q *quarantine) takes(j *job) bool {
 	return true
 }
 
-// left is told of each settled job.
-func (q *quarantine) left(*job) {
+// left is told of each settled job, and of each held branch.
+func (q *quarantine) left() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.busy--
@@ -97,17 +100,25 @@ func (q *quarantine) run() {
 			q.handler.begin(j)
 		})
 	}
-	rest := append(q.waiting, q.suspects...) //nolint:gocritic // both end here
-	q.waiting, q.suspects, q.running = nil, nil, false
-	q.busy += len(rest)
+	q.resume()
+}
+
+// resume goes on with what waits. Call it with mu.
+func (q *quarantine) resume() {
+	jobs, held := append(q.waiting, q.suspects...), q.held //nolint:gocritic // both end here
+	q.waiting, q.suspects, q.held, q.running = nil, nil, nil, false
+	q.busy += len(jobs) + len(held)
 	stopping := q.stopping
 	q.unlocked(func() {
-		for _, j := range rest {
+		for _, j := range jobs {
 			if stopping {
 				j.finish(branchInterrupted)
 			} else {
 				q.handler.begin(j)
 			}
+		}
+		for _, begin := range held {
+			begin()
 		}
 	})
 }

@@ -39,10 +39,11 @@ type Remover interface {
 type Keeper struct {
 	*Handler
 	remover Remover
+	tried   bool // what it is given is tried with nothing else in hand
 }
 
 // HeldBranches is the handler of held branches.
-func (h *Handler) HeldBranches(r Remover) *Keeper { return &Keeper{h, r} }
+func (h *Handler) HeldBranches(r Remover) *Keeper { return &Keeper{Handler: h, remover: r} }
 
 // branch is a held branch in hand.
 type branch struct {
@@ -58,6 +59,10 @@ type branch struct {
 
 // Deliver implements held.Deliverer.
 func (k *Keeper) Deliver(d *queue.Delivery, to *destination.Destination, done func(bool)) {
+	k.enter(done, func(done func(bool)) { k.deliver(d, to, done) })
+}
+
+func (k *Keeper) deliver(d *queue.Delivery, to *destination.Destination, done func(bool)) {
 	b, ok := k.open(d, to.ID, done)
 	if !ok {
 		return
@@ -166,45 +171,37 @@ func (k *Keeper) again(b *branch, reason outcome.HoldReason, detail string) {
 
 // Bury implements held.Deliverer.
 func (k *Keeper) Bury(d *queue.Delivery, reason outcome.DeadReason, done func(bool)) {
-	_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
-	b, ok := k.open(d, destination.ID{Tenant: tenant, Name: name}, done)
-	if !ok {
-		return
-	}
-	k.buryHeld(b, nil, reason, delivery.Result{})
+	k.enter(done, func(done func(bool)) {
+		_, tenant, name, _ := queue.ParseHeldSubject(d.Subject)
+		if b, ok := k.open(d, destination.ID{Tenant: tenant, Name: name}, done); ok {
+			k.buryHeld(b, nil, reason, delivery.Result{})
+		}
+	})
 }
 
 // Move implements held.Deliverer.
 func (k *Keeper) Move(d *queue.Delivery, to destination.ID, done func(bool)) {
-	b, ok := k.open(d, to, done)
-	if !ok {
-		return
-	}
-	k.again(b, outcome.HoldReason(b.e.Reason), b.e.Detail)
+	k.enter(done, func(done func(bool)) {
+		if b, ok := k.open(d, to, done); ok {
+			k.again(b, outcome.HoldReason(b.e.Reason), b.e.Detail)
+		}
+	})
 }
 
 // Probe implements held.Deliverer.
-func (k *Keeper) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeOf) bool {
+func (k *Keeper) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeOf) (alive bool) {
+	k.enterWith(func() { alive = k.probe(ctx, m, p) })
+	return alive
+}
+
+func (k *Keeper) probe(ctx context.Context, m queue.StoredMessage, p held.ProbeOf) (alive bool) {
 	key := fleet.Key{ID: p.To.ID, Host: p.Host}
-	stream := queue.StreamHeld
-	if p.Host != "" {
-		stream = queue.StreamHeldHosts
-	}
-	ended := make(chan bool, 1)
-	e, err := envelope.Parse(m.Header, m.Body)
+	b, ended, err := k.openStored(ctx, m, p.To.ID)
 	if err != nil {
 		k.Health.Probed(key, sampleOf(delivery.Result{}, true), false)
 		return false
 	}
-	from := envelope.Source{Stream: stream, Sequence: m.Sequence, Time: m.Time}
-	k.privatise(p.To.ID, e)
-	b := &branch{to: p.To.ID, from: from, time: e.Source.Time, e: e, live: func() bool { return true }, end: func(v queue.Verdict, taken bool) {
-		if v == queue.Ack() {
-			taken = k.remove(ctx, stream, m.Sequence)
-		}
-		ended <- taken
-	}}
-	alive := false
+	k.privatise(p.To.ID, b.e)
 	k.send(b, p.To, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Probe: true}, func(result delivery.Result) {
 		alive = k.answered(p.To, result)
 		k.Health.Probed(key, sampleOf(result, true), alive)
@@ -215,6 +212,27 @@ func (k *Keeper) Probe(ctx context.Context, m queue.StoredMessage, p held.ProbeO
 	})
 	<-ended
 	return alive
+}
+
+// openStored reads the envelope of a held message that was read without being
+// consumed; ended tells whether its fate is sealed.
+func (k *Keeper) openStored(ctx context.Context, m queue.StoredMessage, to destination.ID) (b *branch, ended <-chan bool, err error) {
+	e, err := envelope.Parse(m.Header, m.Body)
+	if err != nil {
+		return nil, nil, err
+	}
+	stream := queue.StreamOfHeld(m.Subject)
+	end := make(chan bool, 1)
+	return &branch{
+		to: to, from: envelope.Source{Stream: stream, Sequence: m.Sequence, Time: m.Time}, time: e.Source.Time, e: e,
+		live: func() bool { return true },
+		end: func(v queue.Verdict, taken bool) {
+			if v == queue.Ack() {
+				taken = k.remove(ctx, stream, m.Sequence)
+			}
+			end <- taken
+		},
+	}, end, nil
 }
 
 // remove deletes a probe that is settled. Where that fails it comes again, a
@@ -263,11 +281,16 @@ func (k *Keeper) privatise(to destination.ID, e *envelope.Envelope) {
 // hashes of users, of which each has its own.
 func (k *Keeper) rulesFor(to destination.ID) []privacy.Rules {
 	all := k.Registry.Current()
-	if now := all.Get(to); now != nil {
+	if now := all.Get(to); now != nil && now.EntryUnreadable {
+		return nil // nobody knows any, until it can be read
+	} else if now != nil {
 		return []privacy.Rules{k.compiled.of(now)}
 	}
 	var rules []privacy.Rules
 	for _, other := range all.Of(to.Tenant) {
+		if other.EntryUnreadable {
+			continue
+		}
 		rules = append(rules, k.compiled.of(other).WithoutHash())
 	}
 	return rules

@@ -81,5 +81,5 @@ func (j *job) finish(end branchEnd) {
 		j.handler.done.forget(j)
 		j.handler.Settler.Settle(j.message, queue.Ack())
 	}
-	j.handler.alone.left(j)
+	j.handler.alone.left()
 }

@@ -20,6 +20,10 @@ import (
 // could be routed is decoded and routed anew, and held for each destination
 // that wants it; or it is a dead letter, where the guard is off.
 func (k *Keeper) Reroute(ctx context.Context, d *queue.Delivery, done func(bool)) {
+	k.enter(done, func(done func(bool)) { k.reroute(ctx, d, done) })
+}
+
+func (k *Keeper) reroute(ctx context.Context, d *queue.Delivery, done func(bool)) {
 	_, tenant, _, _ := queue.ParseHeldSubject(d.Subject)
 	b, ok := k.open(d, destination.ID{Tenant: tenant}, done)
 	if !ok {

@@ -48,7 +48,7 @@ func (c *Conn) Wakeups(ctx context.Context, hand *Hand) (*Source, error) {
 // DrainSource makes the short-lived consumer of one held subject, or finds it:
 // several workers share it. window is a part of the hand's.
 func (c *Conn) DrainSource(ctx context.Context, hand *Hand, window *Window, subject string) (*Source, error) {
-	consumer, err := c.JS.CreateOrUpdateConsumer(ctx, heldStream(subject), jetstream.ConsumerConfig{
+	consumer, err := c.JS.CreateOrUpdateConsumer(ctx, StreamOfHeld(subject), jetstream.ConsumerConfig{
 		Name: drainName(subject), FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: drainAckWait, MaxDeliver: -1, MaxAckPending: drainPending,
 		InactiveThreshold: drainIdle, MemoryStorage: true,
@@ -62,11 +62,29 @@ func (c *Conn) DrainSource(ctx context.Context, hand *Hand, window *Window, subj
 // EndDrain deletes the consumer of a held subject that is empty; the server
 // does it by itself where this fails.
 func (c *Conn) EndDrain(ctx context.Context, subject string) error {
-	err := c.JS.DeleteConsumer(ctx, heldStream(subject), drainName(subject))
+	err := c.JS.DeleteConsumer(ctx, StreamOfHeld(subject), drainName(subject))
 	if err == nil || isMissing(err) {
 		return nil
 	}
 	return fmt.Errorf("ending the drain of %s: %w", subject, err)
+}
+
+// Reached is the sequence up to which a held subject's drain has handed out what
+// is held; where there is no drain, the last of the stream.
+func (c *Conn) Reached(ctx context.Context, subject string) (uint64, error) {
+	drain, err := c.JS.Consumer(ctx, StreamOfHeld(subject), drainName(subject))
+	switch {
+	case err == nil:
+		return drain.CachedInfo().Delivered.Stream, nil
+	case !isMissing(err):
+		return 0, asked("the drain of "+subject, err)
+	}
+	stream, err := c.Store(ctx, StreamOfHeld(subject))
+	if err != nil {
+		return 0, err
+	}
+	state, err := stream.State(ctx)
+	return state.LastSequence, err
 }
 
 // drainName is a hash: tokens joined with `-` would make `a`+`b-c` and
@@ -143,7 +161,7 @@ func (s *Source) Outstanding(ctx context.Context) (uint64, error) {
 
 // HeldCount is how many messages a held subject, or a filter over them, has.
 func (c *Conn) HeldCount(ctx context.Context, subject string) (uint64, error) {
-	bySubject, err := c.CountBySubject(ctx, heldStream(subject), subject)
+	bySubject, err := c.CountBySubject(ctx, StreamOfHeld(subject), subject)
 	if err != nil {
 		return 0, err
 	}
@@ -182,12 +200,12 @@ func (c *Conn) StreamSize(ctx context.Context, stream string) (StreamSize, error
 // Oldest reads the oldest message of a held subject, or of a filter over them,
 // without consuming it; ErrNoMessage where there is none.
 func (c *Conn) Oldest(ctx context.Context, subject string) (StoredMessage, error) {
-	return c.FirstOf(ctx, heldStream(subject), subject)
+	return c.FirstOf(ctx, StreamOfHeld(subject), subject)
 }
 
 // Newest reads the newest message of a held subject; see Oldest.
 func (c *Conn) Newest(ctx context.Context, subject string) (StoredMessage, error) {
-	s, err := c.Store(ctx, heldStream(subject))
+	s, err := c.Store(ctx, StreamOfHeld(subject))
 	if err != nil {
 		return StoredMessage{}, err
 	}

@@ -90,8 +90,8 @@ func ParseHeldSubject(subject string) (hostToken, tenant, destination string, ok
 	return "", tenant, destination, ok && found && !strings.Contains(destination, ".")
 }
 
-// heldStream is the stream of a held subject.
-func heldStream(subject string) string {
+// StreamOfHeld is the stream of a held subject.
+func StreamOfHeld(subject string) string {
 	if strings.HasPrefix(subject, prefixHeldHost) {
 		return StreamHeldHosts
 	}
