@@ -114,7 +114,7 @@ type Config struct {
 	BatchBytes     int           // default 400,000: with its frame below PostHog's and the SDK's limits
 	BatchWait      time.Duration // from a lane's first event to its request; default 250 ms
 	RequestTimeout time.Duration // default 10 s
-	Senders        int           // requests at once, all lanes together; default 256
+	Senders        int           // requests at once, all lanes together, fewer while processors are short; default 256
 	PerLane        int           // requests at once in one lane, at most; default 16
 	RetryFirst     time.Duration // bound of the first wait before a retry; default 200 ms
 	RetryMax       time.Duration // bound of the longest; default 5 s

@@ -66,7 +66,7 @@ func New(config Config, sender Sender) (*Dispatcher, error) {
 	for c := range classes {
 		d.rings[c].class, d.rings[c].quantum = c, config.BatchBytes
 	}
-	d.yield.limit = float64(min(config.BackgroundSenders, firstBackground))
+	d.yield = newYield(config)
 	d.base, d.cancel = context.WithCancel(context.Background())
 	d.idle = sync.NewCond(&d.mu)
 	return d, nil

@@ -32,12 +32,15 @@ type blockedLane struct {
 	class class
 }
 
+// sendersNow is Config.Senders, or less while processors are short.
+func (d *Dispatcher) sendersNow() int { return int(d.yield.limit[live]) }
+
 // slots is how many slots are left, the reserve included.
-func (d *Dispatcher) slots() int { return d.config.Senders + d.config.Senders/4 - d.taken }
+func (d *Dispatcher) slots() int { return d.sendersNow() + d.sendersNow()/4 - d.taken }
 
 // left is how many more slots a share may have now.
 func (d *Dispatcher) left(s *share) int {
-	free := d.config.Senders - d.taken
+	free := d.sendersNow() - d.taken
 	switch {
 	case !s.host:
 		return max(leastShare, d.slots()) - s.slots

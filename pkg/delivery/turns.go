@@ -107,7 +107,7 @@ func (r *ring) pay(l *lane, bytes int) {
 
 // class chooses whose turn it is; false where nobody may be served.
 func (d *Dispatcher) class() (class, bool) {
-	drain := !d.rings[background].empty() && d.drains < int(d.yield.limit)
+	drain := !d.rings[background].empty() && d.drains < int(d.yield.limit[background])
 	switch {
 	case drain && (d.rings[live].empty() || d.sinceBackground >= backgroundEvery-1):
 		return background, true
@@ -120,6 +120,7 @@ func (d *Dispatcher) class() (class, bool) {
 // next makes the next batch: of the class, tenant and lane whose turn it is.
 // nil: nothing is ready, or every slot is taken.
 func (d *Dispatcher) next(now time.Time) *work {
+	d.yield.turn(now, d.config, d.drains > 0 || !d.rings[background].empty())
 	for d.slots() > 0 {
 		c, ok := d.class()
 		if !ok {
@@ -158,7 +159,6 @@ func (d *Dispatcher) serve(l *lane, c class, now time.Time) *work {
 		d.occupy(w)
 	}
 	if c == background {
-		d.yield.turn(now, d.config.BackgroundSenders)
 		d.sinceBackground = 0
 	} else {
 		d.sinceBackground++

@@ -6,41 +6,62 @@ import (
 	"time"
 )
 
-// yield is how many background requests there may be at once. What is drained
-// stays below live traffic by its turns, but a process that drains as fast as it
-// can has everything wait for a processor: so fewer while goroutines do, more
-// while they don't. A destination that is slow to answer takes no processor, and
-// gets as many as there may be.
+// yield is how many requests there may be at once for want of processors, by
+// class. A destination that is slow to answer takes no processor, and gets as
+// many as there may be.
+//
+// What is drained stays below live traffic by its turns, but a process that
+// drains as fast as it can has everything wait for a processor: so fewer while
+// goroutines do, more while they don't. And where they wait much, more live
+// requests bring no more through: they take events out of their lanes in smaller
+// batches, and memory.
 type yield struct {
-	limit   float64
+	limit   [classes]float64
 	changed time.Time
 	waits   waits
 }
 
 const (
 	firstBackground, leastBackground = 16, 2
+	// Live requests always have leastLive, and a quarter of Config.Senders.
+	leastLive, liveShare = 16, 4
 	// longWait is what few goroutines, one in a hundred, may wait for a
-	// processor.
-	longWait, fewWaits = 2 * time.Millisecond, 0.01
+	// processor, for the background to have more; and one in ten, for live
+	// requests.
+	longWait            = 2 * time.Millisecond
+	fewWaits, manyWaits = 0.01, 0.1
 	// yieldEvery spaces the changes: what one has done has to show first.
 	yieldEvery = 100 * time.Millisecond
 )
 
-// turn is called with each batch; most is the limit's own.
-func (y *yield) turn(now time.Time, most int) {
+func newYield(c Config) yield {
+	return yield{limit: [classes]float64{live: float64(c.Senders), background: float64(min(c.BackgroundSenders, firstBackground))}}
+}
+
+// turn is called whenever a batch might be made; drains: there are background
+// items, or requests of them.
+func (y *yield) turn(now time.Time, c Config, drains bool) {
 	if now.Sub(y.changed) < yieldEvery {
 		return
 	}
 	y.changed = now
-	y.adapt(y.waits.long(), most)
+	y.adapt(y.waits.long(), c, drains)
 }
 
 // adapt follows the part of goroutines that have waited long.
-func (y *yield) adapt(long float64, most int) {
-	if long > fewWaits {
-		y.limit = max(leastBackground, y.limit*3/4)
+func (y *yield) adapt(long float64, c Config, drains bool) {
+	l := &y.limit
+	if long > manyWaits {
+		l[live] = max(float64(max(c.Senders/liveShare, min(c.Senders, leastLive))), l[live]*3/4)
 	} else {
-		y.limit = min(float64(most), y.limit+1)
+		l[live] = min(float64(c.Senders), l[live]*5/4)
+	}
+	switch {
+	case !drains:
+	case long > fewWaits:
+		l[background] = max(leastBackground, l[background]*3/4)
+	default:
+		l[background] = min(float64(c.BackgroundSenders), l[background]+1)
 	}
 }
 

@@ -9,17 +9,48 @@ import (
 
 func TestDrainsYieldWhileGoroutinesWaitForProcessors(t *testing.T) {
 	t.Parallel()
-	y := yield{limit: 16}
-	for _, c := range []struct {
+	c := DefaultConfig()
+	y := newYield(c)
+	for _, of := range []struct {
 		long  float64
 		times int
 		want  float64
 	}{{0.5, 1, 12}, {0.5, 20, leastBackground}, {0, 5, leastBackground + 5}, {0, 100, 64}} {
-		for range c.times {
-			y.adapt(c.long, 64)
+		for range of.times {
+			y.adapt(of.long, c, true)
 		}
-		if y.limit != c.want {
-			t.Errorf("%d times %g: %g at once, want %g", c.times, c.long, y.limit, c.want)
+		if got := y.limit[background]; got != of.want {
+			t.Errorf("%d times %g: %g at once, want %g", of.times, of.long, got, of.want)
+		}
+	}
+}
+
+func TestLiveRequestsAreFewerWhereMostGoroutinesWait(t *testing.T) {
+	t.Parallel()
+	for _, of := range []struct {
+		senders, times int
+		long           float64
+		want           float64
+	}{
+		{256, 1, 0.05, 256}, {256, 1, 0.2, 192}, {256, 50, 0.2, 64}, {40, 50, 0.9, leastLive}, {2, 50, 0.9, 2},
+	} {
+		c := DefaultConfig()
+		c.Senders = of.senders
+		y := newYield(c)
+		for range of.times {
+			y.adapt(of.long, c, false)
+		}
+		if got := y.limit[live]; got != of.want {
+			t.Errorf("%d senders, %d times %g: %g at once, want %g", of.senders, of.times, of.long, got, of.want)
+		}
+		if y.limit[background] != firstBackground {
+			t.Error("without drains, what they may have changed")
+		}
+		for range 20 {
+			y.adapt(0, c, false)
+		}
+		if got := y.limit[live]; got != float64(of.senders) {
+			t.Errorf("%d senders: back to %g", of.senders, got)
 		}
 	}
 }

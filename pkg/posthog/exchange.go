@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -177,8 +178,9 @@ func (s *Sender) encodings(dest *destination.Destination, p path) []encoding {
 	return left
 }
 
-// pack renders the body and compresses it, two for each processor at once: what is rendered is large, and kept no longer than that, so that
-// hundreds of requests under way hold compressed bytes alone.
+// pack renders the body and compresses it, two for each processor at once: what
+// is rendered is large, and kept no longer than that, so that hundreds of
+// requests under way hold compressed bytes alone.
 func (x *exchange) pack(e encoding) (*buffer, error) {
 	x.s.packing <- struct{}{}
 	defer func() { <-x.s.packing }()
@@ -193,6 +195,7 @@ func (x *exchange) pack(e encoding) (*buffer, error) {
 	}
 	defer raw.release()
 	wire := x.s.wire.get()
+	wire.b = slices.Grow(wire.b, usualPacked(len(raw.b)))
 	packed, err := x.s.packer.pack(wire.b, e, raw.b)
 	if err != nil {
 		wire.release()
@@ -201,6 +204,9 @@ func (x *exchange) pack(e encoding) (*buffer, error) {
 	wire.b = packed
 	return wire, nil
 }
+
+// usualPacked is room for what a body of n bytes is packed to, mostly.
+func usualPacked(n int) int { return n/2 + 1<<10 }
 
 // post makes one HTTP request, after which it lets go of wire, and tells of it.
 func (x *exchange) post(req *http.Request, wire *buffer, e encoding) answer {
