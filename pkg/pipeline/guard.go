@@ -70,7 +70,17 @@ func (h *Handler) condemn(j *job, to *destination.Destination, result delivery.R
 		h.bury(j, h.undeliverable(j, to, result))
 		return
 	}
-	h.park(j, to, fleet.Admission{Reason: outcome.Guarded, Detail: f.Cause}, result)
+	h.park(j, to, fleet.Admission{Reason: outcome.Guarded, Detail: f.Cause, Host: h.guardLine(to, f.Cause)}, result)
+}
+
+// guardLine is the line that a branch is held in while the guard is on for its
+// cause: its destination's own, "", where that is held as a whole, else the
+// cause's, or it would keep from the destination what comes behind it.
+func (h *Handler) guardLine(to *destination.Destination, cause string) string {
+	if h.Health.Standing(to).Reason == outcome.Guarded {
+		return ""
+	}
+	return queue.GuardToken(cause)
 }
 
 // reject buries a record that can't be routed, unless the guard holds it. What

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
@@ -64,5 +67,42 @@ func TestTheGuardHoldsUnreadableRecordsOfSeveralTenants(t *testing.T) {
 	}
 	if events, _ := w.posthog.counts(); events != 1 {
 		t.Errorf("%d events, want the readable one", events)
+	}
+}
+
+func TestWhatTheGuardHoldsKeepsNothingFromItsDestination(t *testing.T) {
+	t.Parallel()
+	const guarded, cause = 5_200, "dropped_by_server rejected" // more than a drain may have asleep
+	main := to("main", false)
+	w := start(t, queue.DefaultParams(), main)
+	if !w.board.GuardCause(cause) {
+		t.Fatal("the guard is not on")
+	}
+	var parking errgroup.Group
+	parking.SetLimit(64)
+	for n := range uint64(guarded) {
+		parking.Go(func() error {
+			id := fmt.Sprint("g", n)
+			return w.conn.Publish(t.Context(), heldMessage("main", rec("acme", id, ""), n, func(e *envelope.Envelope) {
+				e.Reason, e.Detail = string(outcome.Guarded), cause
+			}))
+		})
+	}
+	if err := parking.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	w.park(t, "main", rec("acme", "behind", ""), guarded+1)
+	await(t, "what is behind them", func() bool { events, _ := w.posthog.counts(); return events >= 1 && w.held(t, "main") == 0 })
+	line := queue.HeldHostSubject(queue.GuardToken(cause), "acme", "main")
+	inLine := func() uint64 {
+		by, err := w.conn.CountBySubject(t.Context(), queue.StreamHeldHosts, ">")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return by[line]
+	}
+	events, _ := w.posthog.counts()
+	if got := inLine(); int(got)+events != guarded+1 || events > 2 {
+		t.Errorf("%d were sent and %d are in the line of their cause; one of the %d may be tried, and one is to be sent", events, got, guarded)
 	}
 }

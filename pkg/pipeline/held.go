@@ -48,6 +48,7 @@ func (h *Handler) HeldBranches(r Remover) *Keeper { return &Keeper{Handler: h, r
 // branch is a held branch in hand.
 type branch struct {
 	to   destination.ID
+	host string          // token of the line that it goes to when it is held again; "": its destination's
 	from envelope.Source // the held message itself
 	time time.Time       // when its record was published
 	e    *envelope.Envelope
@@ -73,7 +74,7 @@ func (k *Keeper) deliver(d *queue.Delivery, to *destination.Destination, done fu
 	}
 	cause := b.guarded()
 	if on := k.Health.Guarded(cause); on && !k.Health.GuardTry(k.keep.base, cause) {
-		b.end(queue.Again(poisonPause), true)
+		k.putOff(b, to)
 		return
 	}
 	k.send(b, to, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Background: true}, func(result delivery.Result) {
@@ -92,6 +93,17 @@ func (b *branch) guarded() string {
 	return b.e.Detail
 }
 
+// putOff leaves a branch that the guard holds where it is for a while; in its
+// cause's line, not in its destination's, of which so many at once may wait and
+// no more.
+func (k *Keeper) putOff(b *branch, to *destination.Destination) {
+	if b.host = k.guardLine(to, b.e.Detail); b.host == "" || b.from.Stream == queue.StreamHeldHosts {
+		b.end(queue.Again(poisonPause), true)
+		return
+	}
+	k.again(b, outcome.Guarded, b.e.Detail)
+}
+
 // landed takes over what became of a held branch.
 func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.Result) {
 	switch result.End {
@@ -105,9 +117,10 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 		case !k.spares(f, to):
 			k.buryHeld(b, to, outcome.DeadReasonFor(result.Verdict.Cause), result)
 		case b.guarded() == f.Cause:
-			b.end(queue.Again(poisonPause), true)
+			k.putOff(b, to)
 		default:
 			note(b.e, k.rulesOf(to), result)
+			b.host = k.guardLine(to, f.Cause)
 			k.again(b, outcome.Guarded, f.Cause)
 		}
 	case delivery.Undelivered:
@@ -142,7 +155,7 @@ func (k *Keeper) suspect(b *branch, to *destination.Destination, result delivery
 // it goes with it.
 func (k *Keeper) again(b *branch, reason outcome.HoldReason, detail string) {
 	b.e.Reason, b.e.Detail = string(reason), detail
-	to := held.Branch{To: b.to, From: b.from, Envelope: *b.e}
+	to := held.Branch{To: b.to, Host: b.host, From: b.from, Envelope: *b.e}
 	var full bool
 	k.keep.until(storing{
 		what: "held branch", tenant: b.to.Tenant, destination: b.to.Name, live: b.live,

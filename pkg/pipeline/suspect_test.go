@@ -132,15 +132,23 @@ func TestWhatCrashesWorkersIsBuriedUnread(t *testing.T) {
 // park holds a record as another worker would have, and has it drained.
 func (w *world) park(t *testing.T, destination, body string, n uint64) {
 	t.Helper()
-	from := envelope.Source{Stream: queue.StreamGenerations, Sequence: 1_000 + n, Time: time.Unix(1_700_000_000, 0)}
-	e := envelope.Envelope{Source: from, MsgID: fmt.Sprint("parked/", n), Reason: "server_error", Body: []byte(body)}
-	err := w.conn.Publish(t.Context(), queue.Message{
-		Subject: queue.HeldSubject("acme", destination), ID: envelope.MoveID(from, destination), Header: e.Headers(), Body: e.Body,
-	})
-	if err != nil {
+	if err := w.conn.Publish(t.Context(), heldMessage(destination, body, n, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.conn.Rouse(t.Context(), queue.WakeupSubject("acme", destination)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// heldMessage is the nth record of a destination as it is held; change may
+// change its envelope.
+func heldMessage(destination, body string, n uint64, change func(*envelope.Envelope)) queue.Message {
+	from := envelope.Source{Stream: queue.StreamGenerations, Sequence: 1_000 + n, Time: time.Unix(1_700_000_000, 0)}
+	e := envelope.Envelope{Source: from, MsgID: fmt.Sprint("parked/", n), Reason: "server_error", Body: []byte(body)}
+	if change != nil {
+		change(&e)
+	}
+	return queue.Message{
+		Subject: queue.HeldSubject("acme", destination), ID: envelope.MoveID(from, destination), Header: e.Headers(), Body: e.Body,
 	}
 }

@@ -66,6 +66,10 @@ func HostToken(host string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// GuardToken stands for a cause of the poison guard, where a host's token does:
+// what is held for it is in a line of its own.
+func GuardToken(cause string) string { return HostToken("guard: " + cause) }
+
 // HeldHostSubject is where a destination's held branches are while its endpoint
 // host, given by its token, fails for many.
 func HeldHostSubject(hostToken, tenant, destination string) string {
