@@ -192,3 +192,49 @@ func TestAWorkerOfTheBucketNeedsMasterKeys(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestABranchWhoseEntryCantBeReadIsHeldAndComesBackWhenItIsMended(t *testing.T) {
+	t.Parallel()
+	w := newBucketWorld(t)
+	w.put(t, w.store, "beta")
+	bucket, err := w.conn.Bucket(t.Context(), queue.BucketDestinations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nobody knows a good version of it, and yet it is clear that it is not private.
+	if _, err := bucket.Put(t.Context(), "acme.main", []byte(`{"api_key":"phc_a","endpoint":"ftp://nowhere"}`), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bucket.Put(t.Context(), "beta.other", []byte(`{"api_key":`), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer w.run(t)()
+	w.publish(t, "acme", 20)
+	w.publish(t, "beta", 20)
+	eventually(t, "beta's events where its entry is good", func() bool { return w.posthog.Count() == 20 })
+	eventually(t, "the held ones", func() bool { return w.waiting(t, queue.StreamHeld) == 40 })
+	held, err := w.conn.Store(t.Context(), queue.StreamHeld)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for subject, content := range map[string]bool{"hogcast.held.acme.main": true, "hogcast.held.beta.other": false} {
+		m, err := held.First(t.Context(), subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(m.Header["Hogcast-Reason"]); got != "[entry_unreadable]" || strings.Contains(string(m.Body), "hi ") != content {
+			t.Errorf("%s: held for %s: %s", subject, got, m.Body)
+		}
+	}
+	for _, key := range []string{"acme.main", "beta.other"} {
+		if err := bucket.Delete(t.Context(), key, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.put(t, w.store, "acme")
+	w.put(t, w.store, "beta", func(d *destination.Destination) { d.Name = "other" })
+	eventually(t, "what was held", func() bool { return w.posthog.Count() == 60 && w.waiting(t, queue.StreamHeld) == 0 })
+	if n := w.waiting(t, queue.StreamDead); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}

@@ -54,8 +54,13 @@ type Destination struct {
 	// SecretUnreadable: its secrets can't be decrypted here, so that its
 	// branches are held. APIKey is empty then.
 	SecretUnreadable bool
-	Endpoint         string // scheme://host[:port], no trailing slash
-	Protocol         Protocol
+	// EntryUnreadable: it stands for an entry that can't be read, so that its
+	// branches are held, as SecretUnreadable says, too. Its rules are those of the
+	// entry where these are certain, else Privacy Mode, lest anything be kept that
+	// they forbid; nothing that is stored already is judged by them.
+	EntryUnreadable bool
+	Endpoint        string // scheme://host[:port], no trailing slash
+	Protocol        Protocol
 
 	PrivacyMode  bool
 	Privacy      Rules   // beside the mode
@@ -106,5 +111,8 @@ func (d *Destination) Revision() string {
 		d.APIKeys.Include, d.APIKeys.Exclude, d.MaxRate, d.MaxConcurrency, d.HoldMax,
 		d.Region, d.CA, d.Privacy.Metadata.Allow, d.Privacy.Metadata.Deny, d.Privacy.UserHashKey.Reveal(), d.Privacy.Redact,
 		d.SecretUnreadable)
+	if d.EntryUnreadable {
+		h.Write([]byte(" unreadable"))
+	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Mark notes why what is held for a destination waits, where that is not for
-// what its requests came to: paused, disabled, missing, secret_unreadable.
+// what its requests came to: paused, disabled, missing, secret_unreadable,
+// entry_unreadable.
 func (b *Board) Mark(id destination.ID, revision string, reason health.Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,7 +36,7 @@ func (b *Board) Unmark(id destination.ID) {
 		return
 	}
 	switch e.status.Reason {
-	case outcome.OwnerPaused, outcome.OwnerDisabled, outcome.Missing, outcome.SecretUnreadable:
+	case outcome.OwnerPaused, outcome.OwnerDisabled, outcome.Missing, outcome.SecretUnreadable, outcome.EntryUnreadable:
 		b.set(key, e, health.Status{State: health.Healthy})
 	}
 }

@@ -73,12 +73,13 @@ const (
 	Missing          HoldReason = "missing"           // no such destination (any more)
 	Guarded          HoldReason = "guard"             // the poison guard
 	SecretUnreadable HoldReason = "secret_unreadable" // its key can't be decrypted
+	EntryUnreadable  HoldReason = "entry_unreadable"  // its entry can't be read
 	Replayed         HoldReason = "replay"            // a dead letter on its way back
 )
 
 // HoldReasons lists every HoldReason.
 func HoldReasons() []HoldReason {
-	reasons := []HoldReason{OwnerPaused, OwnerDisabled, Missing, Guarded, SecretUnreadable, Replayed}
+	reasons := []HoldReason{OwnerPaused, OwnerDisabled, Missing, Guarded, SecretUnreadable, EntryUnreadable, Replayed}
 	for _, c := range Causes() {
 		switch c {
 		case OK, Warning, DroppedByServer, EventTooLarge, BadRequest, PayloadTooLarge:

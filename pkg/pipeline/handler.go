@@ -16,6 +16,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/event"
 	"github.com/hogcast/hogcast/pkg/fleet"
 	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/mapping"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/privacy"
@@ -150,7 +151,7 @@ func (h *Handler) route(j *job, r *record.Record) {
 		case d.Destination.Paused:
 			h.park(j, d.Destination, fleet.Admission{Reason: outcome.OwnerPaused}, delivery.Result{})
 		case d.Destination.SecretUnreadable:
-			h.park(j, d.Destination, fleet.Admission{Reason: outcome.SecretUnreadable}, delivery.Result{})
+			h.park(j, d.Destination, fleet.Admission{Reason: held.Unreadable(d.Destination)}, delivery.Result{})
 		default:
 			h.admit(j, r, d.Destination)
 		}

@@ -142,10 +142,20 @@ func TestALetterOfATenantWhoseEntryCantBeReadKeepsNoContent(t *testing.T) {
 	}
 }
 
-func TestABranchWhoseSecretCantBeReadIsHeldByItsRules(t *testing.T) {
+func TestABranchWhoseSecretOrEntryCantBeReadIsHeldByItsRules(t *testing.T) {
 	t.Parallel()
+	for reason, entry := range map[outcome.HoldReason]bool{outcome.SecretUnreadable: false, outcome.EntryUnreadable: true} {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+			unreadableIsHeld(t, reason, entry)
+		})
+	}
+}
+
+func unreadableIsHeld(t *testing.T, reason outcome.HoldReason, entry bool) {
+	t.Helper()
 	d := to("main", true)
-	d.SecretUnreadable, d.APIKey = true, destination.Secret{}
+	d.SecretUnreadable, d.EntryUnreadable, d.APIKey = true, entry, destination.Secret{}
 	off := to("off", false)
 	off.SecretUnreadable, off.Enabled = true, false
 	w := start(t, queue.DefaultParams(), d, off, to("good", false))
@@ -161,7 +171,7 @@ func TestABranchWhoseSecretCantBeReadIsHeldByItsRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := m.Header["Hogcast-Reason"]; len(got) != 1 || got[0] != string(outcome.SecretUnreadable) || strings.Contains(string(m.Body), "CANARY") {
+	if got := m.Header["Hogcast-Reason"]; len(got) != 1 || got[0] != string(reason) || strings.Contains(string(m.Body), "CANARY") {
 		t.Errorf("held for %v: %s", got, m.Body)
 	}
 	if w.held(t, "off") != 0 {

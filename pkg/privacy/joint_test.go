@@ -21,12 +21,16 @@ func TestWhatOneOfATenantsDestinationsForbidsIsLeftOutForAll(t *testing.T) {
 	open := named("open", func(*destination.Destination) {})
 	mode := named("mode", func(d *destination.Destination) { d.PrivacyMode = true })
 	email := named("email", func(d *destination.Destination) { d.Privacy.Redact = []destination.Pattern{{Name: "email"}} })
-	own := named("own", func(d *destination.Destination) { d.Privacy.Redact = []destination.Pattern{{Name: "t", Expr: "TCK-[0-9]+"}} })
+	own := named("own", func(d *destination.Destination) {
+		d.Privacy.Redact = []destination.Pattern{{Name: "t", Expr: "TCK-[0-9]+"}}
+	})
 	deny := named("deny", func(d *destination.Destination) { d.Privacy.Metadata.Deny = []string{"a"} })
 	few := named("few", func(d *destination.Destination) { d.Privacy.Metadata.Allow = []string{"a", "b"} })
 	fewer := named("fewer", func(d *destination.Destination) { d.Privacy.Metadata.Allow = []string{"b", "c"} })
 	none := named("none", func(d *destination.Destination) { d.Privacy.Metadata.Allow = []string{"d"} })
-	hash := named("hash", func(d *destination.Destination) { d.Privacy.UserHashKey = destination.NewSecret("sixteen bytes or more") })
+	hash := named("hash", func(d *destination.Destination) {
+		d.Privacy.UserHashKey = destination.NewSecret("sixteen bytes or more")
+	})
 	const raw = `{"id":"g","tenant":"acme","created_at":"2026-01-02T03:04:05Z","model":"m","user":"u-1","messages":[{"role":"user","content":"secret of a@example.com TCK-12"}],"trace":{"":"key-0","a":"key-a","b":"key-b","c":"key-c"}}`
 	for name, c := range map[string]struct {
 		all       []*destination.Destination

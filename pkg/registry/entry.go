@@ -62,6 +62,8 @@ type entryReader struct {
 	// others can't be read.
 	plain      []string
 	unreadable error
+	// strange: it is not what entries are made of, so that what it says is a guess.
+	strange bool
 }
 
 func (e *entryReader) fail(node *yaml.Node, format string, args ...any) {
@@ -79,6 +81,7 @@ func (e *entryReader) read() *destination.Destination {
 		d.Name = destination.DefaultName
 	}
 	if e.node.Kind != yaml.MappingNode {
+		e.strange = true
 		e.fail(e.node, "destination: not a mapping of keys to values")
 		return d
 	}
@@ -184,8 +187,10 @@ func (e *entryReader) eachMember(node *yaml.Node, prefix string, use func(string
 		}
 		switch {
 		case seen[key.Value]:
+			e.strange = true
 			e.fail(key, "%s%s: given twice", prefix, key.Value)
 		case !use(key.Value, value):
+			e.strange = true
 			e.fail(key, "%s%s: unknown key", prefix, key.Value)
 		}
 		seen[key.Value] = true

@@ -31,6 +31,8 @@ type Loaded struct {
 	LeftOut  int // condemned entries
 	// Condemned are their IDs, as far as they could be read: "" where not.
 	Condemned []destination.ID
+	// standIns are what may stand for them; see standIn.
+	standIns []*destination.Destination
 
 	seen map[destination.ID]string // where each was found
 }
@@ -150,6 +152,7 @@ func (l *Loaded) add(one *located) {
 	}
 	l.Problems = append(l.Problems, one.problems...)
 	l.Condemned = append(l.Condemned, one.condemned...)
+	l.standIns = append(l.standIns, one.standIns...)
 	for i, d := range one.destinations {
 		where := fmt.Sprintf("%s:%d", one.file, one.lines[i])
 		if first, ok := l.seen[d.ID]; ok {
@@ -173,6 +176,7 @@ type located struct {
 	lines        []int
 	problems     []*Problem
 	condemned    []destination.ID
+	standIns     []*destination.Destination
 	purpose      purpose
 }
 
@@ -223,6 +227,9 @@ func (l *located) entry(node *yaml.Node) {
 		}
 		l.problems = append(l.problems, reader.problems...)
 		l.condemned = append(l.condemned, id)
+		if id.Tenant != "" && id.Name != "" {
+			l.standIns = append(l.standIns, reader.standIn(id, d))
+		}
 		return
 	}
 	l.destinations = append(l.destinations, d)

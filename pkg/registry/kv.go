@@ -205,6 +205,8 @@ func (k *KV) read(now *known, e queue.Entry) {
 		now.inForce = renewed(now.inForce, s.Destination)
 	case s.Destination != nil:
 		now.inForce = restricted(now.inForce, s.Destination)
+	case now.inForce == nil || now.inForce.EntryUnreadable:
+		now.inForce = renewed(now.inForce, s.standIn)
 	}
 	if delete(k.bad, e.Key); now.problem != nil {
 		k.bad[e.Key] = now
@@ -274,7 +276,7 @@ func (k *KV) rouse() {
 	}
 }
 
-// decryptAgain reads again what could not be decrypted.
+// decryptAgain reads again what could not be decrypted, last good versions too.
 func (k *KV) decryptAgain() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -283,6 +285,7 @@ func (k *KV) decryptAgain() {
 			k.read(now, now.entry)
 			k.dirty[key] = true
 		}
+		now.searched = now.searched && (now.inForce == nil || !now.inForce.SecretUnreadable)
 	}
 	k.rouse()
 }

@@ -151,25 +151,35 @@ func (k *KV) recoverOne(ctx context.Context, key string) {
 		return
 	}
 	next := now.inForce
-	now.inForce = good
-	if next != nil {
+	switch {
+	case next == nil || next.EntryUnreadable:
+		now.inForce = good
+	case !good.SecretUnreadable:
 		now.inForce = restricted(good, next)
+	default:
+		return // which it is, too
 	}
 	k.dirty[key] = true
 	k.log.Warn("the last good version of a bad destination is in force",
 		zap.String("key", place(key)), zap.Uint64("revision", revision))
 }
 
-// lastGood finds the newest version that is good, since it was deleted last.
+// lastGood finds the newest version that is good, since it was deleted last;
+// else the newest of which a secret alone can't be decrypted.
 func (k *KV) lastGood(history []queue.Entry) (*destination.Destination, uint64) {
 	ring := k.params.Keys.Ring()
+	var best Stored
 	for _, version := range slices.Backward(history) {
-		switch s := decode(version, ring); {
-		case s.Deleted:
-			return nil, 0
-		case s.Problem == nil:
+		s := decode(version, ring)
+		if s.Deleted {
+			break
+		}
+		if s.Problem == nil {
 			return s.Destination, s.Revision
 		}
+		if best.Destination == nil {
+			best = *s
+		}
 	}
-	return nil, 0
+	return best.Destination, best.Revision
 }

@@ -45,6 +45,9 @@ type Stored struct {
 	// KeyIDs are those of the master keys that its secrets are sealed with.
 	KeyIDs []string
 
+	// standIn stands for an entry that can't be read; nil for any other.
+	standIn *destination.Destination
+
 	key string // as the bucket has it; ID is empty where it is none of ours
 }
 
@@ -130,6 +133,7 @@ func decode(from queue.Entry, ring *seal.Ring) *Stored {
 		s.Problem = &Problem{File: place(from.Key), Text: "key: not <tenant>.<destination>; delete it with `nats kv del`"}
 		return s
 	}
+	s.standIn = standIn(id) // until more is known
 	if len(from.Value) > MaxValueBytes {
 		s.Problem = &Problem{File: place(from.Key), Text: fmt.Sprintf("%d bytes; an entry has at most %d", len(from.Value), MaxValueBytes)}
 		return s
@@ -140,7 +144,9 @@ func decode(from queue.Entry, ring *seal.Ring) *Stored {
 		return s
 	}
 	s.about(node)
-	if !s.Deleted {
+	if s.Deleted {
+		s.standIn = nil
+	} else {
 		s.read(from.Key, node, ring)
 	}
 	return s
@@ -210,8 +216,10 @@ func (s *Stored) read(key string, node *yaml.Node, ring *seal.Ring) {
 	d := reader.read()
 	if len(reader.problems) > 0 {
 		s.Problem = joined(reader.problems)
+		s.standIn = reader.standIn(s.ID, d)
 		return
 	}
+	s.standIn = nil
 	s.Destination, s.Plain = d, len(reader.plain) > 0
 	if reader.unreadable != nil {
 		s.Problem = fmt.Errorf("%s: %w: %w", place(key), ErrSecretUnreadable, reader.unreadable)

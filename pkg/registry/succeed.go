@@ -13,8 +13,8 @@ type succession struct {
 
 // succeed makes the next snapshot: what has not changed stays as it is, pointers
 // included, and of an entry that can't be read any more its last good version
-// stays in force. Where it can't be told which entry is bad, all that it might
-// be stay.
+// stays in force; where there is none, its branches are held. Where it can't be
+// told which entry is bad, all that it might be stay.
 func succeed(old *destination.Set, loaded *Loaded) succession {
 	var next succession
 	there := make(map[destination.ID]bool, len(loaded.Destinations))
@@ -30,15 +30,32 @@ func succeed(old *destination.Set, loaded *Loaded) succession {
 		all[i] = d
 	}
 	bad := condemnedOf(loaded)
+	unread := make(map[destination.ID]*destination.Destination, len(loaded.standIns))
+	for _, d := range loaded.standIns {
+		unread[d.ID] = d
+	}
 	for d := range old.All() {
 		switch {
 		case there[d.ID]:
+		case d.EntryUnreadable && unread[d.ID] != nil:
 		case bad.mayBe(d.ID):
+			delete(unread, d.ID)
 			all = append(all, d)
 			next.kept++
 		default:
 			next.changed = append(next.changed, d.ID)
 		}
+	}
+	for id, d := range unread {
+		if there[id] {
+			continue // given twice: the first is in force
+		}
+		if was := old.Get(id); was != nil && was.Revision() == d.Revision() {
+			d = was
+		} else {
+			next.changed = append(next.changed, id)
+		}
+		all = append(all, d)
 	}
 	next.set = destination.NewSet(all)
 	next.set = next.set.With(bad.changes(next.set)...)

@@ -29,6 +29,7 @@ func placesOf(id destination.ID) []place {
 		{stream: queue.StreamHeldHosts, filter: queue.HeldHostSubject("*", id.Tenant, id.Name)},
 		{stream: queue.StreamDead, filter: queue.DeadFilter(id.Tenant, id.Name, "")},
 		{stream: queue.StreamHeld, filter: queue.HeldSubject(id.Tenant, queue.NoToken), shared: true},
+		{stream: queue.StreamHeldHosts, filter: queue.HeldHostSubject("*", id.Tenant, queue.NoToken), shared: true},
 		{stream: queue.StreamDead, filter: queue.DeadFilter(id.Tenant, queue.NoToken, ""), shared: true},
 	}
 }

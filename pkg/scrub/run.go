@@ -31,12 +31,15 @@ func (s *Service) runOne(ctx context.Context, jobs *Jobs, id destination.ID) err
 		return ignore(err, ErrNoJob)
 	}
 	d := s.Registry.Current().Get(id)
+	if d != nil && d.EntryUnreadable {
+		return nil // nobody knows its rules, until it can be read
+	}
 	r := &run{Service: s, jobs: jobs, job: job, revision: revision}
 	if d == nil || !d.Private() {
 		r.job.Rules = nil
 		return ignore(r.end(ctx), errTaken) // there is no rule any more
 	}
-	rules := ruleset{privacy.RulesOf(d), privacy.RulesOfAll(s.Registry.Current().Of(id.Tenant))}
+	rules := ruleset{privacy.RulesOf(d), privacy.RulesOfAll(s.known(id.Tenant))}
 	r.job.State, r.job.Runner, r.job.Error, r.job.Tally = Running, s.Worker, "", Tally{}
 	r.job.Rules = privacy.Applied(rules.own)
 	if err := r.save(ctx); err != nil {

@@ -238,7 +238,7 @@ func (s *Service) want(ctx context.Context, ids []destination.ID) error {
 	all := s.Registry.Current()
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id destination.ID) bool {
 		d := all.Get(id)
-		return d == nil || !d.Private()
+		return !private(d)
 	})
 	if len(ids) > fewChanges {
 		return s.wantAll(ctx)
@@ -291,7 +291,7 @@ func (s *Service) wantThese(ctx context.Context, ids []destination.ID) error {
 
 func (s *Service) wantOne(ctx context.Context, jobs *Jobs, id destination.ID) error {
 	d := s.Registry.Current().Get(id)
-	if d == nil || !d.Private() {
+	if !private(d) {
 		return nil
 	}
 	rules := privacy.Names(d)
@@ -307,6 +307,18 @@ func (s *Service) wantOne(ctx context.Context, jobs *Jobs, id destination.ID) er
 		return err
 	}
 	return nil
+}
+
+// private reports whether a destination has rules that what is stored of it has
+// to pass. Those of an entry that can't be read are a guess, which must cost
+// nothing that is stored.
+func private(d *destination.Destination) bool {
+	return d != nil && d.Private() && !d.EntryUnreadable
+}
+
+// known are a tenant's destinations whose rules are known.
+func (s *Service) known(tenant string) []*destination.Destination {
+	return slices.DeleteFunc(slices.Clone(s.Registry.Current().Of(tenant)), func(d *destination.Destination) bool { return d.EntryUnreadable })
 }
 
 // runDue runs the jobs that nobody runs.
