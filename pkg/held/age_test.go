@@ -117,3 +117,44 @@ func TestTheSweepRepairsWhatACrashHasLeft(t *testing.T) {
 		return len(w.sink.delivered()) == 5 && tn.count(t, queue.StreamWakeups, ">") == 0
 	})
 }
+
+func TestWhatIsHeldForAHostThatIsDownExpires(t *testing.T) {
+	t.Parallel()
+	tn := newTown(t)
+	patient, impatient, other := destinationOf("patient"), destinationOf("impatient"), destinationOf("other")
+	impatient.HoldMax, other.HoldMax = time.Millisecond, time.Millisecond
+	tn.know(patient, impatient, other)
+	token := queue.HostToken(endpoint)
+	w := tn.idle(t, "a")
+	tn.blockHost(t, token, w)
+	// The oldest is held for longer than what comes after.
+	tn.hold(t, patient.ID, token, 2)
+	tn.hold(t, impatient.ID, token, 200)
+	tn.hold(t, patient.ID, token, 1)
+	tn.hold(t, other.ID, "", 3) // in its own line, of the same host
+	w.sink.down.Store(true)
+	w.stopKeeper = background(t, w.keeper.Run)
+	if err := tn.outside.Rouse(t.Context(), queue.HostWakeupSubject(token)); err != nil {
+		t.Fatal(err)
+	}
+	tn.rouse(t, other.ID)
+	eventually(t, "what is held for too long is buried", func() bool { return len(w.sink.letters(outcome.Expired)) == 203 })
+	eventually(t, "and gone", func() bool { return tn.count(t, queue.StreamHeldHosts, ">") == 3 && tn.heldFor(t, other.ID) == 0 })
+	if got := tn.count(t, queue.StreamHeldHosts, queue.HeldHostSubject(token, "patient", "main")); got != 3 {
+		t.Errorf("%d are held for the patient one, want 3", got)
+	}
+	eventually(t, "no mark is left", func() bool { return w.keeper.Active() == 0 && len(tn.marks(t)) == 0 })
+}
+
+func TestWhatCantBeRoutedExpires(t *testing.T) {
+	t.Parallel()
+	tn := newTown(t)
+	unrouted := destination.ID{Tenant: "acme", Name: queue.NoToken}
+	tn.hold(t, unrouted, "", 3)
+	w := tn.worker(t, "a", func(p *held.Params) { p.HoldMax = time.Millisecond })
+	tn.rouse(t, unrouted)
+	eventually(t, "all are buried", func() bool { return tn.heldFor(t, unrouted) == 0 && tn.wakeupsFor(t, unrouted) == 0 })
+	if got := w.sink.letters(outcome.Expired); len(got) != 3 {
+		t.Errorf("expired: %v, want 3", got)
+	}
+}

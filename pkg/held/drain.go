@@ -210,6 +210,10 @@ func (t turn) deal(ctx context.Context, use use) (next, error) {
 func (t turn) reroute(ctx context.Context) (next, error) {
 	return t.deal(ctx, func(ctx context.Context, h handling) bool {
 		h.f.start()
+		if time.Since(h.d.Time) >= t.HoldMax {
+			h.via.Bury(h.d, outcome.Expired, h.f.done)
+			return true
+		}
 		h.via.Reroute(ctx, h.d, h.f.done)
 		return true
 	})

@@ -15,6 +15,9 @@ func (t turn) takeHost(ctx context.Context) (next, error) {
 	if !status().Blocked() {
 		return t.drain(ctx)
 	}
+	if err := t.expireHost(ctx); err != nil {
+		return 0, err
+	}
 	return t.revive(ctx, status, t.standIn)
 }
 

@@ -96,6 +96,7 @@ type Keeper struct {
 
 	mu       sync.Mutex
 	unclosed map[string]struct{}          // held subjects whose marks could not be closed
+	expiring map[string]uint64            // by held subject: where the next look for what has expired goes on
 	missing  map[destination.ID]time.Time // since when
 	oldest   map[string]bool              // by held subject: whether the last probe was the oldest
 	active   map[string]bool              // held subjects whose turn is under way
@@ -133,7 +134,7 @@ func NewKeeper(p Params) *Keeper {
 	return &Keeper{
 		Params: p, log: p.Logger.Named("held"), slots: make(chan struct{}, turnsAtOnce),
 		missing: make(map[destination.ID]time.Time), oldest: make(map[string]bool),
-		active: make(map[string]bool), unclosed: make(map[string]struct{}),
+		active: make(map[string]bool), unclosed: make(map[string]struct{}), expiring: make(map[string]uint64),
 		instance: p.Worker + "/" + rand.Text()[:12],
 	}
 }

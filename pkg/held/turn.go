@@ -127,10 +127,13 @@ func (t turn) take(ctx context.Context) (next, error) {
 	case to.Paused:
 		return t.wait(ctx, to, outcome.OwnerPaused)
 	case to.SecretUnreadable:
-		return t.wait(ctx, to, Unreadable(to))
+		return t.wait(ctx, to, outcome.SecretUnreadable)
 	}
 	t.found(to.ID)
 	if t.Board.HostStatus(queue.HostToken(to.Endpoint)).Blocked() {
+		if err := t.expire(ctx, to); err != nil {
+			return 0, err
+		}
 		return t.asleep(ctx, jittered(health.MaxGap)) // its host is probed for all
 	}
 	status := func() health.Status { return t.Board.Status(to) }
@@ -228,31 +231,6 @@ func (k *Keeper) found(id destination.ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.missing, id)
-}
-
-// holdMax is how long a destination's branches are held.
-func (k *Keeper) holdMax(to *destination.Destination) time.Duration {
-	if to != nil && to.HoldMax > 0 {
-		return to.HoldMax
-	}
-	return k.HoldMax
-}
-
-// expire buries what has been held for too long. Age counts from the message's
-// own timestamp, so that a replay starts anew.
-func (t turn) expire(ctx context.Context, to *destination.Destination) error {
-	limit := t.holdMax(to)
-	oldest, err := t.Conn.Oldest(ctx, t.held)
-	switch {
-	case errors.Is(err, queue.ErrNoMessage):
-		return nil
-	case err != nil:
-		return err
-	case time.Since(oldest.Time) < limit:
-		return nil
-	}
-	_, err = t.buryAll(ctx, outcome.Expired, func(at time.Time) bool { return time.Since(at) >= limit })
-	return err
 }
 
 // candidate reads the held branch that is to be the probe: the oldest and the
