@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/app"
@@ -47,6 +48,8 @@ type replayRun struct {
 	who          `embed:""`
 	Destinations string `placeholder:"FILE|DIR" help:"Destinations, where workers have them in files: needed to route letters of no destination anew, and for --to. Default: those of the bucket."`
 	Quiet        bool   `short:"q" help:"No progress."`
+
+	tenant string // whose letters it is about; "": anybody's, or not known here
 }
 
 type replayStart struct {
@@ -81,6 +84,7 @@ func (c *replayStart) Run(ctx context.Context, system *config.System, sources *c
 	if err != nil {
 		return err
 	}
+	c.tenant = spec.Filter.Tenant
 	return c.with(ctx, system, sources, audit.ReplayStarted, func(r *runner) error {
 		if spec.To != "" && r.Destinations == nil {
 			return config.Usagef("--to: another destination has privacy rules of its own; give --destinations, since the bucket holds none")
@@ -147,7 +151,7 @@ func (c *replayRun) with(ctx context.Context, system *config.System, sources *co
 	}
 	return withConn(ctx, c.NATS, sources, func(conn *queue.Conn) error {
 		if set == nil {
-			if set, err = c.inBucket(ctx, conn); err != nil {
+			if set, err = c.inBucket(ctx, system, conn); err != nil {
 				return err
 			}
 		}
@@ -191,8 +195,10 @@ func (c *replayRun) destinations() (*destination.Set, error) {
 	return destination.NewSet(loaded.Destinations), nil
 }
 
-// inBucket are the destinations in the bucket; nil where it holds none.
-func (c *replayRun) inBucket(ctx context.Context, conn *queue.Conn) (*destination.Set, error) {
+// inBucket are the destinations in the bucket; nil where it holds none. Of a bad
+// one nobody knows what it wants, and without its key users would be hashed as
+// nowhere else: letters that it may want stay, those of other tenants don't.
+func (c *replayRun) inBucket(ctx context.Context, system *config.System, conn *queue.Conn) (*destination.Set, error) {
 	secrets, err := app.SecretsOf(c.Secrets)
 	if err != nil {
 		return nil, err
@@ -201,21 +207,14 @@ func (c *replayRun) inBucket(ctx context.Context, conn *queue.Conn) (*destinatio
 	if err != nil {
 		return nil, err
 	}
-	all, err := store.List(ctx, "")
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	set := make([]*destination.Destination, 0, len(all))
-	for _, s := range all {
-		d := s.Destination
-		if d == nil || d.SecretUnreadable && !d.Privacy.UserHashKey.Empty() {
-			// Of a bad one nobody knows what it wants; without its key users
-			// would be hashed as nowhere else.
-			return nil, fmt.Errorf("the bucket of destinations: %w; mend it, give the master keys (--secrets-key-file), or --destinations", s.Problem)
+	set, bad, err := store.Replayable(ctx)
+	for _, one := range bad {
+		if c.tenant == "" || one.ID.Tenant == "" || one.ID.Tenant == c.tenant {
+			fmt.Fprintf(system.Stderr, "warning: %s; letters that it may want stay: mend it, give the master keys (--secrets-key-file), or --destinations\n",
+				strings.ReplaceAll(one.Problem.Error(), "\n", "; "))
 		}
-		set = append(set, d)
 	}
-	return destination.NewSet(set), nil
+	return set, err
 }
 
 func (c *replayRun) runner(ctx context.Context, system *config.System, conn *queue.Conn, set *destination.Set) (*runner, error) {

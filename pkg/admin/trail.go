@@ -73,10 +73,11 @@ func writeDeed(out io.Writer, r audit.Record) error {
 	return writeChanges(out, "    ", changesOfJSON(r.Before, r.After))
 }
 
-// visible takes from a text what would move a terminal's cursor.
+// visible takes from a text what would move a terminal's cursor, or turn the
+// order of its characters round.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return '\uFFFD'
 		}
 		return r

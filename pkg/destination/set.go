@@ -196,6 +196,13 @@ func (s *Set) Unreadable(id ID) bool {
 		s != nil && s.unreadable > 0
 }
 
+// AnyUnreadable reports whether the tenant has an entry that can't be read, or
+// may have.
+func (s *Set) AnyUnreadable(tenant string) bool {
+	t := s.tenant(tenant)
+	return t != nil && len(t.unreadable) > 0 || s != nil && s.unreadable > 0
+}
+
 // All yields every destination, tenant by tenant, in the order of the
 // configuration; of defaults, themselves alone.
 func (s *Set) All() iter.Seq[*Destination] {
@@ -222,10 +229,7 @@ func (s *Set) All() iter.Seq[*Destination] {
 // what can't be read can't be made private, and so must not be kept. An entry
 // that can't be read may have one.
 func (s *Set) AnyPrivate(tenant string) bool {
-	if t := s.tenant(tenant); t != nil && len(t.unreadable) > 0 || s != nil && s.unreadable > 0 {
-		return true
-	}
-	return slices.ContainsFunc(s.Of(tenant), (*Destination).Private)
+	return s.AnyUnreadable(tenant) || slices.ContainsFunc(s.Of(tenant), (*Destination).Private)
 }
 
 // Len is the number of destinations.

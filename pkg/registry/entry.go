@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -188,13 +189,26 @@ func (e *entryReader) eachMember(node *yaml.Node, prefix string, use func(string
 		switch {
 		case seen[key.Value]:
 			e.strange = true
-			e.fail(key, "%s%s: given twice", prefix, key.Value)
+			e.fail(key, "%s%s: given twice", prefix, shownKey(key.Value))
 		case !use(key.Value, value):
 			e.strange = true
-			e.fail(key, "%s%s: unknown key", prefix, key.Value)
+			e.fail(key, "%s%s: unknown key", prefix, shownKey(key.Value))
 		}
 		seen[key.Value] = true
 	}
+}
+
+// shownKey is a key as problems show it, which stand on terminals and in logs.
+func shownKey(key string) string {
+	const longest = 64
+	strange := func(r rune) bool { return !unicode.IsPrint(r) }
+	if len(key) <= longest && !strings.ContainsFunc(key, strange) {
+		return key
+	}
+	if len(key) > longest {
+		key = key[:longest] + "…"
+	}
+	return strconv.Quote(key)
 }
 
 // text reads a scalar as it is written: a tenant of 42 is "42".

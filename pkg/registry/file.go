@@ -197,7 +197,7 @@ func parse(file string, data []byte, p purpose) (*located, error) {
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
 		if key.Value != "destinations" {
-			out.problems = append(out.problems, &Problem{File: file, Line: key.Line, Text: key.Value + ": unknown key"})
+			out.problems = append(out.problems, &Problem{File: file, Line: key.Line, Text: shownKey(key.Value) + ": unknown key"})
 			continue
 		}
 		if value.Kind != yaml.SequenceNode && value.Tag != "!!null" {

@@ -122,6 +122,8 @@ func TestABadEntryCondemnsItselfAlone(t *testing.T) {
 		"no JSON in it":         {"acme.main", `{"tenant":"acme"} {}`, "not JSON: at byte 1"},
 		"no object":             {"acme.main", `["SECRET"]`, "not a mapping"},
 		"an unknown key":        {"acme.main", `{"api_key":"phc_a","colour":"red"}`, "colour: unknown key"},
+		"a key of a terminal":   {"acme.main", `{"api_key":"phc_a","\u001b[2J":1}`, `"\x1b[2J": unknown key`},
+		"a key without an end":  {"acme.main", `{"` + strings.Repeat("k", 5000) + `":1}`, strings.Repeat("k", 64) + `…": unknown key`},
 		"a key given twice":     {"acme.main", `{"api_key":"phc_a","api_key":"SECRET"}`, "given twice"},
 		"another's entry":       {"acme.main", `{"tenant":"beta","name":"main","api_key":"phc_a"}`, "not those of its key"},
 		"no API key":            {"acme.main", `{"tenant":"acme","name":"main"}`, "api_key: missing"},

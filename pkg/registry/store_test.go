@@ -334,3 +334,30 @@ func TestWithoutAKeySecretsAreStoredOnlyWhereThatIsAllowed(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestOfWhatIsReplayableABadEntryIsItsTenantsTroubleAlone(t *testing.T) {
+	t.Parallel()
+	conn := nats(t)
+	s := sealedStore(t, conn)
+	if set, bad, err := s.Replayable(t.Context()); set != nil || bad != nil || err != nil {
+		t.Errorf("of an empty bucket: %v, %v, %v", set, bad, err)
+	}
+	hashing := destinationOf("hash", "main")
+	hashing.Privacy.UserHashKey = destination.NewSecret("sixteen bytes or more")
+	put(t, s, destinationOf("acme", "main"), 0)
+	put(t, sealedStore(t, conn), destinationOf("other", "main"), 0) // another master key
+	put(t, sealedStore(t, conn), hashing, 0)
+	raw(t, conn, "acme.bad", "{")
+	set, bad, err := s.Replayable(t.Context())
+	if err != nil || len(bad) != 2 {
+		t.Fatalf("%v, %v", bad, err)
+	}
+	for tenant, want := range map[string]struct {
+		destinations int
+		unreadable   bool
+	}{"acme": {1, true}, "other": {1, false}, "hash": {0, true}, "nobody": {}} {
+		if got := len(set.Of(tenant)); got != want.destinations || set.AnyUnreadable(tenant) != want.unreadable {
+			t.Errorf("%s: %d destinations, unreadable %t", tenant, got, set.AnyUnreadable(tenant))
+		}
+	}
+}

@@ -82,7 +82,7 @@ func (r *Runner) anew(s *deadletter.Stored) ([]branch, Reason) {
 		return nil, Unreadable
 	}
 	all := r.Destinations.Of(s.Tenant)
-	if len(all) == 0 {
+	if len(all) == 0 || r.Destinations.AnyUnreadable(s.Tenant) { // which may want it
 		return nil, NoDestination
 	}
 	var branches []branch

@@ -156,6 +156,21 @@ func TestLettersOfNoDestinationAreRoutedAnew(t *testing.T) {
 	}
 }
 
+func TestLettersThatAnUnreadableEntryMayWantStay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := destination.ID{Tenant: "acme", Name: "main"}
+	set := destination.NewSet([]*destination.Destination{{ID: id, Enabled: true, SamplingRate: 1}, {ID: destination.ID{Tenant: "beta", Name: "main"}, Enabled: true, SamplingRate: 1}})
+	set = set.With(destination.Change{ID: destination.ID{Tenant: "acme", Name: "bad"}, Unreadable: true})
+	w.bury(t, w.letter(1, "", outcome.NoDestination), w.letter(2, "main", outcome.Dropped), w.letter(3, "bad", outcome.Dropped),
+		w.as("beta").letter(4, "", outcome.NoDestination))
+	job := start(t, w.runner("a", knowing(set)), replay.Spec{})
+	differ(t, "what stays", map[replay.Reason]uint64{replay.NoDestination: 2}, job.Tally.Skipped)
+	differ(t, "held", []string{"main g2"}, w.held(t))
+	differ(t, "held of another", []string{"main g4"}, w.as("beta").held(t))
+	differ(t, "dead", []string{"_ g1", "bad g3"}, w.dead(t))
+}
+
 func TestAnotherDestinationGetsALetterUnderItsOwnRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
