@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/hogcast/hogcast/cmd/internal/clitest"
 	"github.com/hogcast/hogcast/pkg/app"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/embedded"
@@ -117,12 +118,12 @@ func (f *fleet) work(t *testing.T, keys string) {
 }
 
 // op runs one of the operator's commands, whose exit code must be as said.
-func (f *fleet) op(t *testing.T, code int, command string, args ...string) outcome {
+func (f *fleet) op(t *testing.T, code int, command string, args ...string) clitest.Outcome {
 	t.Helper()
 	got := runWith(t, "", append(append(strings.Fields(command), args...), f.flags...)...)
-	fmt.Fprintf(f, "%s%s", got.out, got.err)
-	if got.code != code {
-		t.Fatalf("%s: exit code %d, want %d\n%s%s", command, got.code, code, got.out, got.err)
+	fmt.Fprintf(f, "%s%s", got.Out, got.Err)
+	if got.Code != code {
+		t.Fatalf("%s: exit code %d, want %d\n%s%s", command, got.Code, code, got.Out, got.Err)
 	}
 	return got
 }
@@ -130,11 +131,11 @@ func (f *fleet) op(t *testing.T, code int, command string, args ...string) outco
 func (f *fleet) trail(t *testing.T) string {
 	t.Helper()
 	got := runWith(t, "", "audit", "--nats-url", f.url)
-	fmt.Fprintf(f, "%s%s", got.out, got.err)
-	if got.code != 0 {
+	fmt.Fprintf(f, "%s%s", got.Out, got.Err)
+	if got.Code != 0 {
 		t.Fatalf("audit: %+v", got)
 	}
-	return got.out
+	return got.Out
 }
 
 func (f *fleet) put(t *testing.T, name, key string, more ...string) {
@@ -221,7 +222,7 @@ func TestAnOperatorsChangesAreInForceAtOnce(t *testing.T) {
 	if paused > inForce || f.taken(plantedKey) > before {
 		t.Errorf("paused after %s, and %d events more", paused, f.taken(plantedKey)-before)
 	}
-	if got := f.op(t, 0, "destinations list").out; !strings.Contains(got, "main         paused") {
+	if got := f.op(t, 0, "destinations list").Out; !strings.Contains(got, "main         paused") {
 		t.Errorf("listed as\n%s", got)
 	}
 	f.op(t, 0, "destinations resume acme.main")
@@ -238,9 +239,9 @@ func TestAnotherKeyMendsA401(t *testing.T) {
 	f.publish(t, 3)
 	soon(t, "they are held", func() bool { return f.count(t, queue.StreamHeld) == 3 })
 	soon(t, "it is listed", func() bool {
-		return strings.Contains(f.op(t, 0, "destinations list").out, "held: unauthorized (401)")
+		return strings.Contains(f.op(t, 0, "destinations list").Out, "held: unauthorized (401)")
 	})
-	if got := f.op(t, 1, "destinations resume acme.main"); !strings.Contains(got.out, "acme.main was probed and stays held: unauthorized (401)") {
+	if got := f.op(t, 1, "destinations resume acme.main"); !strings.Contains(got.Out, "acme.main was probed and stays held: unauthorized (401)") {
 		t.Errorf("resumed: %+v", got)
 	}
 	f.put(t, "acme.main", secondKey)
@@ -251,7 +252,7 @@ func TestAnotherKeyMendsA401(t *testing.T) {
 	f.publish(t, 3)
 	soon(t, "they are held", func() bool { return f.count(t, queue.StreamHeld) == 3 })
 	f.posthog.Clear(sandbox.Match{APIKey: secondKey, Path: pathOfV1})
-	if got := f.op(t, 0, "destinations resume acme.main"); !strings.Contains(got.out, "acme.main answers: it is ") && !strings.Contains(got.out, "healthy already") {
+	if got := f.op(t, 0, "destinations resume acme.main"); !strings.Contains(got.Out, "acme.main answers: it is ") && !strings.Contains(got.Out, "healthy already") {
 		t.Errorf("resumed: %+v", got)
 	}
 	soon(t, "they are delivered", func() bool { return f.taken(secondKey) == 6 })
@@ -270,11 +271,11 @@ func TestWhatIsHeldGoesWhereTheDeleterSays(t *testing.T) {
 	f.publish(t, 4)
 	soon(t, "they are held", func() bool { return f.count(t, queue.StreamGenerations) == 0 && f.count(t, queue.StreamHeld) >= 5 })
 	held := int(f.count(t, queue.StreamHeld)) //nolint:gosec // a handful
-	if got := f.op(t, 1, "destinations delete acme.old --yes --held drain"); !strings.Contains(got.err, "acme.old is paused, and so delivers nothing") {
+	if got := f.op(t, 1, "destinations delete acme.old --yes --held drain"); !strings.Contains(got.Err, "acme.old is paused, and so delivers nothing") {
 		t.Errorf("drained: %+v", got)
 	}
 	f.put(t, "acme.new", otherKey, "--privacy-mode")
-	got := f.op(t, 0, "destinations delete acme.old --yes --held move=new --by ann").out
+	got := f.op(t, 0, "destinations delete acme.old --yes --held move=new --by ann").Out
 	if !strings.Contains(got, fmt.Sprintf("%d held branches moved to acme.new", held)) {
 		t.Errorf("deleted:\n%s", got)
 	}
@@ -306,7 +307,7 @@ func TestDrainingWaitsForDelivery(t *testing.T) {
 	f.posthog.Always(sandbox.Match{Path: pathOfV1}, sandbox.Status(401))
 	f.publish(t, 5)
 	soon(t, "they are held", func() bool { return f.count(t, queue.StreamHeld) == 5 })
-	if got := f.op(t, 1, "destinations delete acme.main --yes --held drain --timeout 1s"); !strings.Contains(got.err, "acme.main: 5 held branches: still held, and so nothing was deleted") {
+	if got := f.op(t, 1, "destinations delete acme.main --yes --held drain --timeout 1s"); !strings.Contains(got.Err, "acme.main: 5 held branches: still held, and so nothing was deleted") {
 		t.Errorf("drained: %+v", got)
 	}
 	f.posthog.Clear(sandbox.Match{Path: pathOfV1})

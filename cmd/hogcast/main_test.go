@@ -1,55 +1,23 @@
 package main
 
 import (
-	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hogcast/hogcast/cmd/internal/clitest"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/registry"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { clitest.Main(m, "hogcast", main) }
 
-// outcome is how a run ended, as its user sees it.
-type outcome struct {
-	code     int
-	out, err string
-}
-
-func runWith(t *testing.T, stdin string, args ...string) outcome {
+func runWith(t *testing.T, stdin string, args ...string) clitest.Outcome {
 	t.Helper()
-	var out, errs bytes.Buffer
-	code := run(t.Context(), config.System{Args: args, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs})
-	return outcome{code, out.String(), errs.String()}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
-	}
+	return clitest.Run(t, run, stdin, args...)
 }
 
 func TestHelpIsTheGoldenOne(t *testing.T) {
@@ -62,10 +30,10 @@ func TestHelpIsTheGoldenOne(t *testing.T) {
 	} {
 		args := strings.Fields(command + " --help")
 		got := runWith(t, "", args...)
-		if got.code != config.ExitOK || command != "dead" && !strings.Contains(got.out, "Examples:") {
-			t.Errorf("%s: exit code %d, or no examples", command, got.code)
+		if got.Code != config.ExitOK || command != "dead" && !strings.Contains(got.Out, "Examples:") {
+			t.Errorf("%s: exit code %d, or no examples", command, got.Code)
 		}
-		golden(t, "testdata/help/"+strings.ReplaceAll(strings.TrimSpace("hogcast "+command), " ", "-")+".golden", got.out)
+		golden.Check(t, "testdata/help/"+strings.ReplaceAll(strings.TrimSpace("hogcast "+command), " ", "-")+".golden", got.Out)
 	}
 }
 
@@ -74,20 +42,20 @@ const example = `{"id":"g1","tenant":"acme","created_at":"2026-01-02T03:04:05Z",
 func TestMapShowsTheSpecificationsExample(t *testing.T) {
 	t.Parallel()
 	got := runWith(t, example, "map")
-	if got.code != config.ExitOK || got.err != "" || strings.Count(got.out, "\n") != 1 {
+	if got.Code != config.ExitOK || got.Err != "" || strings.Count(got.Out, "\n") != 1 {
 		t.Fatalf("got %+v", got)
 	}
 	for _, want := range []string{
 		`"event":"$ai_generation"`, `"distinct_id":"user_12345"`, `"$ai_session_id":"session_abc"`, `"trace_name":"Product Recommendations"`,
 		`"$ai_span_name":"Generate Recommendation"`, `"metadata_feature":"shopping-assistant"`, `"metadata_ab_test_group":"variant_b"`,
 	} {
-		if !strings.Contains(got.out, want) {
-			t.Errorf("no %s in %s", want, got.out)
+		if !strings.Contains(got.Out, want) {
+			t.Errorf("no %s in %s", want, got.Out)
 		}
 	}
 	for _, not := range []string{"$ai_trace_name", "metadata_trace_name", "metadata_generation_name"} {
-		if strings.Contains(got.out, not) {
-			t.Errorf("%s in %s", not, got.out)
+		if strings.Contains(got.Out, not) {
+			t.Errorf("%s in %s", not, got.Out)
 		}
 	}
 }
@@ -119,14 +87,14 @@ func TestMapExitsByWhatItFound(t *testing.T) {
 		"nothing":                      {"", []string{"map"}, 0, 0, ""},
 	} {
 		got := runWith(t, tt.stdin, tt.args...)
-		if got.code != tt.code || strings.Count(got.out, "\n") != tt.lines || !strings.Contains(got.err, tt.err) || tt.err == "" && got.err != "" {
+		if got.Code != tt.code || strings.Count(got.Out, "\n") != tt.lines || !strings.Contains(got.Err, tt.err) || tt.err == "" && got.Err != "" {
 			t.Errorf("%s: got %+v", name, got)
 		}
-		if name == "a private destination" && strings.Contains(got.out, "Recommend a product") {
-			t.Errorf("%s: content in %s", name, got.out)
+		if name == "a private destination" && strings.Contains(got.Out, "Recommend a product") {
+			t.Errorf("%s: content in %s", name, got.Out)
 		}
 	}
-	if got := runWith(t, example, "map", "--pretty"); got.code != 0 || !strings.Contains(got.out, "\n  \"uuid\": ") {
+	if got := runWith(t, example, "map", "--pretty"); got.Code != 0 || !strings.Contains(got.Out, "\n  \"uuid\": ") {
 		t.Errorf("--pretty: got %+v", got)
 	}
 }
@@ -134,12 +102,12 @@ func TestMapExitsByWhatItFound(t *testing.T) {
 func TestDemoDeliversTheSpecificationsExampleFirst(t *testing.T) {
 	t.Parallel()
 	got := runWith(t, "", "demo")
-	if got.code != config.ExitOK {
+	if got.Code != config.ExitOK {
 		t.Fatalf("got %+v", got)
 	}
-	first, second, found := strings.Cut(got.out, "Event 2,")
+	first, second, found := strings.Cut(got.Out, "Event 2,")
 	if !found || !strings.Contains(first, `"metadata_feature": "shopping-assistant"`) || strings.Contains(second, "shopping-assistant") {
-		t.Errorf("the example is not the first event:\n%s", got.out)
+		t.Errorf("the example is not the first event:\n%s", got.Out)
 	}
 }
 
@@ -160,22 +128,22 @@ func TestSetupSaysWhatItChangesAndThenNothing(t *testing.T) {
 	t.Cleanup(server.Stop)
 	args := []string{"setup", "--nats-url", server.ClientURL()}
 	first := runWith(t, "", args...)
-	golden(t, "testdata/setup.golden", first.out)
-	if again := runWith(t, "", args...); first.code != 0 || again.code != 0 || again.out != "nothing to change\n" {
+	golden.Check(t, "testdata/setup.golden", first.Out)
+	if again := runWith(t, "", args...); first.Code != 0 || again.Code != 0 || again.Out != "nothing to change\n" {
 		t.Errorf("got %+v, then %+v", first, again)
 	}
 	changed := runWith(t, "", append(args, "--tenant-quota", "5")...)
-	if !strings.Contains(changed.out, "stream HOGCAST_GENERATIONS: max_msgs_per_subject 10000000 → 5") {
+	if !strings.Contains(changed.Out, "stream HOGCAST_GENERATIONS: max_msgs_per_subject 10000000 → 5") {
 		t.Errorf("got %+v", changed)
 	}
-	if got := runWith(t, "", "setup", "--nats-url", "nats://u:SECRET@127.0.0.1:1", "--timeout", "2s"); got.code != 1 || strings.Contains(got.err, "SECRET") {
+	if got := runWith(t, "", "setup", "--nats-url", "nats://u:SECRET@127.0.0.1:1", "--timeout", "2s"); got.Code != 1 || strings.Contains(got.Err, "SECRET") {
 		t.Errorf("got %+v", got)
 	}
-	if got := runWith(t, "", "setup", "--replicas", "2"); got.code != 2 {
+	if got := runWith(t, "", "setup", "--replicas", "2"); got.Code != 2 {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestTheReferenceIsOfTheseFlags(t *testing.T) {
-	golden(t, "../../configs/hogcast.md", config.Reference(program()))
+	golden.Check(t, "../../configs/hogcast.md", config.Reference(program()))
 }

@@ -108,10 +108,10 @@ func TestMapGoesOnPastBadRecords(t *testing.T) {
 		in.WriteString(c.line + "\n")
 	}
 	result := runWith(t, in.String(), "map")
-	if result.code != 1 {
-		t.Errorf("exit code %d, want 1", result.code)
+	if result.Code != 1 {
+		t.Errorf("exit code %d, want 1", result.Code)
 	}
-	events, reports := strings.Split(result.out, "\n"), strings.Split(result.err, "\n")
+	events, reports := strings.Split(result.Out, "\n"), strings.Split(result.Err, "\n")
 	next := func(from *[]string) string {
 		first := (*from)[0]
 		if len(*from) > 1 {
@@ -145,8 +145,8 @@ func TestMapSucceedsWhereRecordsAreRepaired(t *testing.T) {
 	cases := repaired()
 	for _, c := range cases[:len(cases)-1] { // a million keys were enough once
 		got := runWith(t, c.line, "map")
-		if got.code != 0 || (got.err != "") != (c.outcome == warned) {
-			t.Errorf("%s: exit code %d, stderr %q", c.name, got.code, got.err)
+		if got.Code != 0 || (got.Err != "") != (c.outcome == warned) {
+			t.Errorf("%s: exit code %d, stderr %q", c.name, got.Code, got.Err)
 		}
 	}
 }

@@ -58,11 +58,11 @@ func TestWhatIsNoNameIsRefusedAtEveryDoor(t *testing.T) {
 				continue // a flag
 			}
 			got := runWith(t, "", append(args, "--nats-url=nats://127.0.0.1:1")...)
-			if got.code != config.ExitUsage {
+			if got.Code != config.ExitUsage {
 				letIn = append(letIn, name)
 			}
-			if strings.ContainsAny(got.err, "\x00\x1b\x7f\r\t") {
-				t.Errorf("%s: %q: the error has it raw: %q", door, name, got.err)
+			if strings.ContainsAny(got.Err, "\x00\x1b\x7f\r\t") {
+				t.Errorf("%s: %q: the error has it raw: %q", door, name, got.Err)
 			}
 		}
 		if len(letIn) > 0 {
@@ -82,8 +82,8 @@ func TestADestinationsFileTakesNoOtherNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := runWith(t, `{"id":"g"}`, "map", "--destination", file)
-			if got.code == config.ExitOK || got.out != "" {
-				t.Errorf("%s %q: exit code %d, %s", key, name, got.code, got.err)
+			if got.Code == config.ExitOK || got.Out != "" {
+				t.Errorf("%s %q: exit code %d, %s", key, name, got.Code, got.Err)
 			}
 		}
 	}

@@ -19,11 +19,11 @@ func TestWhatIsNoTenantsNameIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		"", "*", ">", "a*", "a.b", "a.>", "a b", " a", "a ", "a\tb", "a\nb", "a\x00b", "a\x7fb", "..", "a/b", "-a", "_", "_a", "ä", "\u202ea", strings.Repeat("a", 65),
 	} {
 		got := runWith(t, record, "send", "--nats-url", nats.ClientURL(), "--tenant="+name)
-		if got.code != config.ExitUsage || got.out != "" {
-			t.Errorf("%q: exit code %d, %s%s", name, got.code, got.out, got.err)
+		if got.Code != config.ExitUsage || got.Out != "" {
+			t.Errorf("%q: exit code %d, %s%s", name, got.Code, got.Out, got.Err)
 		}
-		if strings.ContainsAny(got.err, "\x00\x7f\t") {
-			t.Errorf("%q: the error has it raw: %q", name, got.err)
+		if strings.ContainsAny(got.Err, "\x00\x7f\t") {
+			t.Errorf("%q: the error has it raw: %q", name, got.Err)
 		}
 	}
 }

@@ -1,67 +1,35 @@
 package main
 
 import (
-	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hogcast/hogcast/cmd/internal/clitest"
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/embedded"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { clitest.Main(m, "worker", main) }
 
-// outcome is how a run ended, as its user sees it.
-type outcome struct {
-	code     int
-	out, err string
-}
-
-func runWith(t *testing.T, stdin string, args ...string) outcome {
+func runWith(t *testing.T, stdin string, args ...string) clitest.Outcome {
 	t.Helper()
-	var out, errs bytes.Buffer
-	code := run(t.Context(), config.System{Args: args, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs})
-	return outcome{code, out.String(), errs.String()}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
-	}
+	return clitest.Run(t, run, stdin, args...)
 }
 
 func TestHelpIsTheGoldenOne(t *testing.T) {
-	golden(t, "testdata/help/worker.golden", runWith(t, "", "--help").out)
+	golden.Check(t, "testdata/help/worker.golden", runWith(t, "", "--help").Out)
 }
 
 func TestTheReferenceIsOfTheseFlags(t *testing.T) {
-	golden(t, "../../configs/worker.md", config.Reference(program()))
+	golden.Check(t, "../../configs/worker.md", config.Reference(program()))
 }
 
 func TestTheExampleConfigurationIsGood(t *testing.T) {
 	t.Parallel()
-	if got := runWith(t, "", "--config", "../../configs/worker.example.yaml", "--print-config"); got.code != 0 {
+	if got := runWith(t, "", "--config", "../../configs/worker.example.yaml", "--print-config"); got.Code != 0 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -91,7 +59,7 @@ func TestAWorkerRefusesToStartWithAClearWord(t *testing.T) {
 		"times that contradict":    {append(base, "--destinations", destinations, "--request-timeout", "20s"), 2, "main-lane-max"},
 		"an address in use":        {append(base, "--destinations", destinations, "--listen", strings.TrimPrefix(server.ClientURL(), "nats://")), 1, "listening"},
 	} {
-		if got := runWith(t, "", tt.args...); got.code != tt.code || !strings.Contains(got.err, tt.want) {
+		if got := runWith(t, "", tt.args...); got.Code != tt.code || !strings.Contains(got.Err, tt.want) {
 			t.Errorf("%s: got %+v, want %q", name, got, tt.want)
 		}
 	}

@@ -2,19 +2,13 @@ package admin_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hogcast/hogcast/pkg/admin"
 	"github.com/hogcast/hogcast/pkg/destination"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // strict has every privacy rule.
 func strict() *destination.Destination {
@@ -61,29 +55,12 @@ func TestExplainTellsWhatEachRuleDidAndShowsNoValue(t *testing.T) {
 			if p.Rules != nil && strings.Contains(errs.String(), "CANARY") {
 				t.Errorf("a value is shown:\n%s", errs.String())
 			}
-			golden(t, name, errs.Bytes())
+			golden.Check(t, "testdata/"+name+".golden", errs.String())
 			p.In, p.Out, p.Errors, p.Explain = strings.NewReader(explainCases), &errs, &bytes.Buffer{}, false
 			errs.Reset()
 			if _, err := admin.Map(t.Context(), p); err != nil || !bytes.Equal(errs.Bytes(), out.Bytes()) {
 				t.Errorf("explaining changes the events: %v", err)
 			}
 		})
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("(-want +got; mend with -update):\n%s", diff)
 	}
 }

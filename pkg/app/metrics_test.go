@@ -2,24 +2,19 @@ package app_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hogcast/hogcast/pkg/sandbox"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // family is one metric as a scrape tells it.
 type family struct {
@@ -133,8 +128,8 @@ func TestTheWorkersMetricsAreTheGoldenOnes(t *testing.T) {
 		fmt.Fprintf(&list, "%s %s {%s} %s\n", f.name, f.kind, labels, f.help)
 		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", f.name, f.kind, strings.ReplaceAll(labels, ",", ", "), f.help)
 	}
-	golden(t, "testdata/metrics.golden", list.String())
-	golden(t, "../../docs/metrics.md", metricsHead+table.String())
+	golden.Check(t, "testdata/metrics.golden", list.String())
+	golden.Check(t, "../../docs/metrics.md", metricsHead+table.String())
 }
 
 const metricsHead = `# Metrics of a worker
@@ -145,22 +140,6 @@ Written by ` + "`go test ./pkg/app -run Golden -update`" + `; what they are for,
 | metric | type | labels | what it is |
 |---|---|---|---|
 `
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil { //nolint:gosec // a document
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
-	}
-}
 
 func TestTheFiguresTellWhereTheRecordsAre(t *testing.T) {
 	t.Parallel()

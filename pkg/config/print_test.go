@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hogcast/hogcast/test/golden"
 )
 
 const everything = `listen: "x # y"
@@ -33,7 +35,7 @@ func TestPrintConfig(t *testing.T) {
 	if r.code != ExitOK || r.err != "" || r.cli.got != nil {
 		t.Errorf("got code %d, stderr %q, ran %t", r.code, r.err, r.cli.got != nil)
 	}
-	golden(t, "print-config.golden", got)
+	golden.Check(t, "testdata/print-config.golden", got)
 }
 
 func TestPrintedConfigurationReadsBack(t *testing.T) {
@@ -80,7 +82,7 @@ func TestHelp(t *testing.T) {
 		if r.code != ExitOK || r.err != "" {
 			t.Errorf("%s: got code %d, stderr %q", name, r.code, r.err)
 		}
-		golden(t, name, r.out)
+		golden.Check(t, "testdata/"+name, r.out)
 	}
 }
 
@@ -93,11 +95,11 @@ func TestVersion(t *testing.T) {
 
 func TestReference(t *testing.T) {
 	t.Parallel()
-	golden(t, "reference.golden", Reference(program(&sample{})))
+	golden.Check(t, "testdata/reference.golden", Reference(program(&sample{})))
 	single := Reference(Program{Name: "one", Description: "Alone.", Examples: "one", CLI: &struct {
 		Listen string `required:"" help:"A | b."`
 	}{}})
-	golden(t, "reference-single.golden", single)
+	golden.Check(t, "testdata/reference-single.golden", single)
 }
 
 func TestOS(t *testing.T) {

@@ -2,7 +2,6 @@ package doctor_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -10,12 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hogcast/hogcast/pkg/doctor"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // healthy is a cluster of three where all is as it should be.
 func healthy() doctor.Snapshot {
@@ -361,8 +357,8 @@ func TestTheReportIsTheGoldenOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/report.golden", r.Text(false))
-	golden(t, "testdata/report.golden.json", data)
+	golden.Check(t, "testdata/report.golden", r.Text(false))
+	golden.Check(t, "testdata/report.golden.json", data)
 	if !strings.Contains(r.Text(true), "\x1b[1;31mproblem  \x1b[0m") {
 		t.Error("no colour on a terminal")
 	}
@@ -381,24 +377,5 @@ func TestAReportWithoutFaultSaysSo(t *testing.T) {
 	text := doctor.Report{Findings: all}.Text(false)
 	if want := fmt.Sprintf("all %d checks passed\n", len(all)); !strings.HasSuffix(text, want) {
 		t.Errorf("got %q", text)
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll("testdata", 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
 	}
 }

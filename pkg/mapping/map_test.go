@@ -2,23 +2,20 @@ package mapping_test
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/hogcast/hogcast/pkg/event"
 	"github.com/hogcast/hogcast/pkg/mapping"
 	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/record"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -84,19 +81,7 @@ func TestGoldenRecordsMapAsTheyAlwaysDid(t *testing.T) {
 				}
 				got = append(append(got, line...), '\n')
 			}
-			golden := strings.TrimSuffix(input, ".json") + ".golden"
-			if *update {
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("event, then the same with Privacy Mode (-want +got; mend with -update):\n%s", diff)
-			}
+			golden.Check(t, strings.TrimSuffix(input, ".json")+".golden", string(got))
 		})
 	}
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +16,8 @@ import (
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/sandbox"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 const (
 	usKey    = "phc_of_the_us_cloud_0123456789"
@@ -229,22 +226,7 @@ func TestAConnectionsTestTellsWhatIsWrongAndHowToMendIt(t *testing.T) {
 		}
 		b.WriteString("\n")
 	}
-	const file = "testdata/connection.golden"
-	if *update {
-		if err := os.MkdirAll("testdata", 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
-	}
+	golden.Check(t, "testdata/connection.golden", b.String())
 }
 
 func TestAConnectionsTestTellsOfTLSAddressesAndNames(t *testing.T) {

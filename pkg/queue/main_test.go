@@ -16,8 +16,6 @@ import (
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// These tests wait for servers more than they compute.

@@ -2,13 +2,10 @@ package queue_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/golden"
 )
 
 func TestTopologyIsTheGoldenOne(t *testing.T) {
@@ -20,27 +17,7 @@ func TestTopologyIsTheGoldenOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".golden.json", append(got, '\n'))
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil { //nolint:gosec // a folder of the repository
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, got, 0o644); err != nil { //nolint:gosec // a file of the repository
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs (-golden +got); -update writes it anew:\n%s", name, diff)
+		golden.Check(t, "testdata/"+name+".golden.json", string(got)+"\n")
 	}
 }
 

@@ -1,20 +1,16 @@
 package telemetry_test
 
 import (
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/telemetry"
+	"github.com/hogcast/hogcast/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden file anew")
 
 func gather(t *testing.T, registry *prometheus.Registry) []*dto.MetricFamily {
 	t.Helper()
@@ -47,19 +43,7 @@ func TestTheMetricsAreTheGoldenOnes(t *testing.T) {
 			}
 		}
 	}
-	const golden = "testdata/metrics.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("(-want +got; mend with -update):\n%s", diff)
-	}
+	golden.Check(t, "testdata/metrics.golden", got.String())
 }
 
 // value is a series' value; the labels are given as name, value, name, value.
