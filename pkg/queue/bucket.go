@@ -28,12 +28,11 @@ type Entry struct {
 
 // Bucket looks a bucket up.
 func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
-	ctx, stop := c.refusals.watch(ctx, c.apiPrefix()+"STREAM.INFO.KV_"+name)
-	defer stop()
-	kv, err := c.JS.KeyValue(ctx, name)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrPermission) {
-		return nil, fmt.Errorf("asking for bucket %s: %w", name, cause)
-	}
+	var kv jetstream.KeyValue
+	err := c.permitted(ctx, c.apiPrefix()+"STREAM.INFO.KV_"+name, "asking for bucket "+name, func(ctx context.Context) (err error) {
+		kv, err = c.JS.KeyValue(ctx, name)
+		return err
+	})
 	if err != nil {
 		return nil, asked("bucket "+name, err)
 	}
@@ -44,19 +43,23 @@ func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
 // the new revision, or ErrConflict.
 func (b *Bucket) Put(ctx context.Context, key string, value []byte, last uint64) (uint64, error) {
 	var revision uint64
-	var err error
-	if last == 0 {
-		revision, err = b.kv.Create(ctx, key, value)
-	} else {
-		revision, err = b.kv.Update(ctx, key, value, last)
-	}
-	return revision, b.outcome("writing", key, err)
+	err := b.write(ctx, "writing", key, func(ctx context.Context) (err error) {
+		if last == 0 {
+			revision, err = b.kv.Create(ctx, key, value)
+		} else {
+			revision, err = b.kv.Update(ctx, key, value, last)
+		}
+		return err
+	})
+	return revision, err
 }
 
 // Set writes a key whatever its revision: for keys with one writer.
 func (b *Bucket) Set(ctx context.Context, key string, value []byte) error {
-	_, err := b.kv.Put(ctx, key, value)
-	return b.outcome("writing", key, err)
+	return b.write(ctx, "writing", key, func(ctx context.Context) error {
+		_, err := b.kv.Put(ctx, key, value)
+		return err
+	})
 }
 
 // Delete takes away the value of a key that is at revision last; 0: whatever it
@@ -66,12 +69,17 @@ func (b *Bucket) Delete(ctx context.Context, key string, last uint64) error {
 	if last != 0 {
 		opts = append(opts, jetstream.LastRevision(last))
 	}
-	return b.outcome("deleting", key, b.kv.Delete(ctx, key, opts...))
+	return b.write(ctx, "deleting", key, func(ctx context.Context) error { return b.kv.Delete(ctx, key, opts...) })
 }
 
 // Get reads a key; Deleted where it has no value.
 func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
-	e, err := b.kv.Get(ctx, key)
+	var e jetstream.KeyValueEntry
+	subject := b.conn.apiPrefix() + "DIRECT.GET.KV_" + b.name + ".$KV." + b.name + "." + key
+	err := b.conn.permitted(ctx, subject, "reading "+key+" of "+b.name, func(ctx context.Context) (err error) {
+		e, err = b.kv.Get(ctx, key)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return Entry{Key: key, Deleted: true}, nil
 	}
@@ -100,6 +108,8 @@ func (b *Bucket) outcome(doing, key string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrPermission):
+		return err
 	case errors.Is(err, jetstream.ErrKeyExists),
 		errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
 		return fmt.Errorf("%s %s of %s: %w", doing, key, b.name, ErrConflict)

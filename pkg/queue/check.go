@@ -76,6 +76,8 @@ func wanted(ctx context.Context, c *Conn) (Topology, error) {
 // asked sorts the error of a question: only "not found" means not set up.
 func asked(what string, err error) error {
 	switch {
+	case errors.Is(err, ErrPermission):
+		return err
 	case isMissing(err):
 		return fmt.Errorf("%w: %s is missing; %s", ErrNotSetUp, what, mend)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):

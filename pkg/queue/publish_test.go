@@ -114,6 +114,51 @@ func TestAPublishThatIsNotPermittedFailsFast(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotPermittedIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	s := startWithUsers(t,
+		&server.User{Username: "setup", Password: secret},
+		&server.User{Username: "reader", Password: secret, Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: []string{
+				"$JS.API.STREAM.INFO.KV_" + queue.BucketState, "$JS.API.STREAM.INFO." + queue.StreamDead,
+			}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}})
+	all := connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "setup", Password: secret})
+	if _, err := queue.Setup(t.Context(), all, queue.DefaultParams()); err != nil {
+		t.Fatal(err)
+	}
+	few := connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "reader", Password: secret})
+	b := bucket(t, few, queue.BucketState)
+	dead, err := few.Store(t.Context(), queue.StreamDead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	for what, ask := range map[string]func() error{
+		"a bucket":           func() error { _, err := few.Bucket(ctx, queue.BucketJobs); return err },
+		"reading a key":      func() error { _, err := b.Get(ctx, "acme.main"); return err },
+		"creating a key":     func() error { _, err := b.Put(ctx, "acme.main", nil, 0); return err },
+		"updating a key":     func() error { _, err := b.Put(ctx, "acme.main", nil, 7); return err },
+		"setting a key":      func() error { return b.Set(ctx, "acme.main", nil) },
+		"deleting a key":     func() error { return b.Delete(ctx, "acme.main", 0) },
+		"a key's history":    func() error { _, err := b.History(ctx, "acme.main"); return err },
+		"a stream":           func() error { _, err := few.Store(ctx, queue.StreamHeld); return err },
+		"reading a stream":   func() error { return dead.Read(ctx, queue.ReadParams{Subject: ">"}, nil) },
+		"scanning a stream":  func() error { return dead.Scan(ctx, queue.ScanParams{Filter: ">", Last: 7}, nil) },
+		"deleting a message": func() error { return dead.Delete(ctx, 1) },
+		"purging":            func() error { return dead.Purge(ctx, ">", 1) },
+	} {
+		began := time.Now()
+		if err := ask(); !errors.Is(err, queue.ErrPermission) {
+			t.Errorf("%s: %v, want ErrPermission", what, err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("%s: took %s to say so", what, took)
+		}
+	}
+}
+
 func TestPublishWithoutAStreamEndsWithItsContextAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	c := connect(t, start(t, embedded.Config{}))

@@ -75,7 +75,12 @@ func (c *Conn) reader(ctx context.Context, p ReadParams) (jetstream.Consumer, er
 		InactiveThreshold: readerIdle, MemoryStorage: true, Replicas: 1,
 	}
 	readStart(&config, p.From, p.Since)
+	ctx, stop := c.refusals.watch(ctx, c.apiPrefix()+"CONSUMER.CREATE."+p.Stream+".")
+	defer stop()
 	consumer, err := c.JS.CreateConsumer(ctx, p.Stream, config)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrPermission) {
+		return nil, fmt.Errorf("reading %s: %w", p.Stream, cause)
+	}
 	if err != nil {
 		return nil, asked("stream "+p.Stream, err)
 	}

@@ -19,7 +19,11 @@ type Store struct {
 
 // Store looks a stream up.
 func (c *Conn) Store(ctx context.Context, stream string) (*Store, error) {
-	s, err := c.JS.Stream(ctx, stream)
+	var s jetstream.Stream
+	err := c.permitted(ctx, c.apiPrefix()+"STREAM.INFO."+stream, "asking for stream "+stream, func(ctx context.Context) (err error) {
+		s, err = c.JS.Stream(ctx, stream)
+		return err
+	})
 	if err != nil {
 		return nil, asked("stream "+stream, err)
 	}
@@ -66,7 +70,12 @@ func (s *Store) message(what string, get func() (*jetstream.RawStreamMsg, error)
 
 // Delete deletes one message by its sequence; that there is none is success.
 func (s *Store) Delete(ctx context.Context, sequence uint64) error {
-	err := s.stream.DeleteMsg(ctx, sequence)
+	err := s.may(ctx, "STREAM.MSG.DELETE.", fmt.Sprintf("deleting message %d of %s", sequence, s.name), func(ctx context.Context) error {
+		return s.stream.DeleteMsg(ctx, sequence)
+	})
+	if errors.Is(err, ErrPermission) {
+		return err
+	}
 	if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
@@ -79,11 +88,21 @@ func (s *Store) Delete(ctx context.Context, sequence uint64) error {
 
 // Purge deletes what matches the filter, up to and with the sequence.
 func (s *Store) Purge(ctx context.Context, filter string, last uint64) error {
-	err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(filter), jetstream.WithPurgeSequence(last+1))
+	err := s.may(ctx, "STREAM.PURGE.", "purging "+filter+" of "+s.name, func(ctx context.Context) error {
+		return s.stream.Purge(ctx, jetstream.WithPurgeSubject(filter), jetstream.WithPurgeSequence(last+1))
+	})
+	if errors.Is(err, ErrPermission) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("purging %s of %s: %w", filter, s.name, err)
 	}
 	return nil
+}
+
+// may asks something of the stream; see permitted.
+func (s *Store) may(ctx context.Context, verb, what string, ask func(context.Context) error) error {
+	return s.conn.permitted(ctx, s.conn.apiPrefix()+verb+s.name, what, ask)
 }
 
 // State is what a stream tells of itself.
