@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,7 +23,8 @@ type destinations interface {
 }
 
 // openFiles reads the destinations of files, if they are there, before anything
-// else is begun.
+// else is begun, and watches them from then on: a worker may wait for NATS for
+// long, and what was good meanwhile is the last good one when it has waited.
 func (w *worker) openFiles() error {
 	if w.config.Destinations == "" {
 		return nil
@@ -34,6 +36,7 @@ func (w *worker) openFiles() error {
 		return err
 	}
 	w.files = files
+	w.background("destinations", files.Run)
 	return nil
 }
 
@@ -49,11 +52,48 @@ func (w *worker) openBucket(ctx context.Context) error {
 		return err
 	}
 	w.files, w.asker = kv, kv
+	w.background("destinations", kv.Run)
 	return nil
 }
 
-// changed has the parts follow a change that is in force.
+// followers are the parts that follow changes of destinations; changes that
+// come before there are any wait for them.
+type followers struct {
+	mu    sync.Mutex
+	there bool
+	early []destination.ID
+}
+
+// follow has the parts follow changes from now on, until the worker stops.
+func (w *worker) follow() {
+	f := &w.followers
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.there = true
+	if len(f.early) > 0 {
+		w.tell(w.files.Current(), f.early)
+	}
+	w.onStop("followers", func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.there = false
+	})
+}
+
+// changed is told of a change that is in force.
 func (w *worker) changed(now *destination.Set, ids []destination.ID) {
+	f := &w.followers
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.there {
+		f.early = append(f.early, ids...)
+		return
+	}
+	w.tell(now, ids)
+}
+
+// tell has the parts follow a change that is in force.
+func (w *worker) tell(now *destination.Set, ids []destination.ID) {
 	w.board.Changed(now, ids...)
 	w.scrub.Changed(ids)
 	if w.config.LimitMemory {

@@ -165,6 +165,7 @@ type worker struct {
 
 	conn       *queue.Conn
 	files      destinations
+	followers  followers
 	asker      pipeline.Asker // nil: the files hold all that there is
 	board      *fleet.Board
 	letters    *deadletter.Writer
@@ -230,7 +231,7 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.openBucket(ctx); err != nil {
 		return err
 	}
-	w.background("destinations", w.files.Run)
+	w.follow()
 	if err := w.awaitDestinations(ctx); err != nil {
 		return err
 	}
