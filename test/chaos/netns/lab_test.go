@@ -55,11 +55,15 @@ func TestALabIsMadeUsedAndGone(t *testing.T) {
 
 func TestALabIsNotMadeOutside(t *testing.T) {
 	t.Parallel()
-	if netns.Inside() {
-		t.Skip("this is inside")
-	}
 	if _, err := netns.Open(netns.Layout{Hosts: 1}); err == nil {
 		t.Error("the machine's own network was given hosts")
+	}
+}
+
+func TestNobodyIsInsideByAVariableAlone(t *testing.T) {
+	t.Setenv("CHAOS_OUTSIDE", "net:[1]")
+	if netns.Inside() {
+		t.Error("a process that Reenter has not started is inside")
 	}
 }
 

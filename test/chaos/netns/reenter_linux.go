@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -13,33 +14,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outsideEnv names the network namespace that Reenter was called in: a process
-// in another one is inside.
+// outsideEnv names the network namespace that Reenter was called in.
 const outsideEnv = "CHAOS_OUTSIDE"
 
-const ownNamespace = "/proc/self/ns/net"
+// namespace names the network namespace of a process; "" where it can't be told.
+func namespace(process string) string {
+	name, err := os.Readlink("/proc/" + process + "/ns/net")
+	if err != nil {
+		return ""
+	}
+	return name
+}
 
-// Inside reports whether this process was started by Reenter, and has a
-// network namespace of its own.
+// Inside reports whether this process was started by Reenter: its parent is in
+// the namespace that is named, and itself it is in another. The variable alone
+// proves nothing, and links must never be made in the machine's own namespace.
 func Inside() bool {
-	own, err := os.Readlink(ownNamespace)
-	given := os.Getenv(outsideEnv)
-	return err == nil && given != "" && given != own
+	given, own := os.Getenv(outsideEnv), namespace("self")
+	return given != "" && own != "" && own != given && namespace(strconv.Itoa(os.Getppid())) == given
 }
 
 // Missing says what is missing for hosts, and how to get it; nil where nothing
 // is.
 func Missing() error {
 	var all []string
-	if os.Geteuid() != 0 {
-		all = append(all, "it is not root: run it with sudo, or in a container with --privileged")
-	} else if err := allowed(); err != nil {
-		all = append(all, fmt.Sprintf("the system allows no namespaces (%v): in a container it takes --privileged, or CAP_SYS_ADMIN and CAP_NET_ADMIN", err))
-	}
 	for _, tool := range []struct{ name, pack string }{{"ip", "iproute2"}, {"nft", "nftables"}} {
 		if _, err := exec.LookPath(tool.name); err != nil {
 			all = append(all, fmt.Sprintf("there is no %s: apt-get install %s", tool.name, tool.pack))
 		}
+	}
+	if os.Geteuid() != 0 {
+		all = append(all, "it is not root: run it with sudo, or in a container with --privileged")
+	} else if err := allowed(); len(all) == 0 && err != nil {
+		all = append(all, fmt.Sprintf("the system allows no namespaces (%v): in a container it takes --privileged, or CAP_SYS_ADMIN and CAP_NET_ADMIN", err))
 	}
 	if len(all) == 0 {
 		return nil
@@ -49,7 +56,7 @@ func Missing() error {
 
 // allowed tries whether a process may have namespaces of its own.
 func allowed() error {
-	cmd := exec.Command("true")
+	cmd := exec.Command("ip", "link")
 	cmd.SysProcAttr = attributes()
 	return cmd.Run()
 }
@@ -68,9 +75,9 @@ const leaveWithin = 30 * time.Second
 // own, and returns its exit code. It dies with this one; when ctx ends it is
 // asked to leave.
 func Reenter(ctx context.Context, a Again) (code int, err error) {
-	own, err := os.Readlink(ownNamespace)
-	if err != nil {
-		return 0, fmt.Errorf("entering namespaces: %w", err)
+	own := namespace("self")
+	if own == "" {
+		return 0, errors.New("entering namespaces: /proc does not tell the own one")
 	}
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", a.Args...)
 	cmd.Env = append(append(os.Environ(), a.Env...), outsideEnv+"="+own)
