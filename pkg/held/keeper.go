@@ -27,6 +27,8 @@ type Board interface {
 	Mark(destination.ID, string, health.Reason)
 	Unmark(destination.ID)
 	Draining(destination.ID, bool)
+	Known(use func(id destination.ID, at time.Time))
+	Forget(destination.ID)
 	Workers() int
 }
 
@@ -81,6 +83,9 @@ type Params struct {
 	// for it becomes dead letters; default 2 min: a fleet does not learn of a
 	// new destination all at once.
 	MissingFor time.Duration
+	// ForgetAfter is how long a destination has to be gone, with nothing held, until
+	// its state is dropped; default 10 min.
+	ForgetAfter time.Duration
 	// FleetDrains bounds the drains of all workers together; default 200.
 	FleetDrains int
 	Logger      *zap.Logger
@@ -98,6 +103,7 @@ type Keeper struct {
 	unclosed map[string]struct{}          // held subjects whose marks could not be closed
 	expiring map[string]uint64            // by held subject: where the next look for what has expired goes on
 	missing  map[destination.ID]time.Time // since when
+	idle     map[destination.ID]time.Time // since when one that is no more has had a state and nothing held
 	oldest   map[string]bool              // by held subject: whether the last probe was the oldest
 	active   map[string]bool              // held subjects whose turn is under way
 	drains   int                          // of them, those that drain a destination
@@ -124,6 +130,9 @@ func NewKeeper(p Params) *Keeper {
 	}
 	if p.MissingFor == 0 {
 		p.MissingFor = 2 * time.Minute
+	}
+	if p.ForgetAfter == 0 {
+		p.ForgetAfter = 10 * time.Minute
 	}
 	if p.FleetDrains == 0 {
 		p.FleetDrains = 200

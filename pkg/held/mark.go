@@ -2,15 +2,11 @@ package held
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
@@ -60,16 +56,9 @@ type marked struct {
 }
 
 const (
-	// suspectAfter deaths in a row what is held is handled in groups of groupSize.
-	suspectAfter = 2
-	groupSize    = 64
-	// crashesAfter deaths in a row with the same record alone in hand it is not
-	// looked at any more. Workers die of other things: of one death in three
-	// while such a record is in hand, five in a row are one in 243.
-	crashesAfter = 5
-	markPrefix   = "_drain."
-	markLimit    = 5 * time.Second
-	markTries    = 4
+	markPrefix = "_drain."
+	markLimit  = 5 * time.Second
+	markTries  = 4
 )
 
 var errMarked = errors.New("others take turns at it at the same time")
@@ -132,57 +121,6 @@ func (m *mark) succeed(ctx context.Context, bucket *queue.Bucket, found queue.En
 		// What the dead had in hand is to come first, and now.
 		return m.keeper.Conn.EndDrain(ctx, m.held)
 	}
-	return nil
-}
-
-// judge draws from a death what is suspected.
-func (m *mark) judge(ctx context.Context, left *marked) error {
-	left.Deaths++
-	m.keeper.log.Warn("a worker did not end its turn at held work",
-		zap.String("subject", m.held), zap.String("worker", left.Holder), zap.Int("in_a_row", left.Deaths),
-		zap.Uint64("from", left.From), zap.Uint64("to", left.To), zap.Bool("alone", left.Alone))
-	switch {
-	case left.Alone && left.From == left.Suspect:
-		left.Victims = append(left.Victims, left.Holder)
-	case left.Alone:
-		left.Suspect, left.Victims = left.From, []string{left.Holder}
-	case left.Deaths < suspectAfter:
-	case left.From != 0:
-		left.Size, left.Last = 1, left.To
-	case left.Size == 0:
-		last, err := m.keeper.Conn.Reached(ctx, m.held)
-		if err != nil {
-			return err
-		}
-		left.Size, left.Last = groupSize, last
-	}
-	return nil
-}
-
-// condemn makes a dead letter of a record that has killed enough workers. It is
-// not looked at.
-func (m *mark) condemn(ctx context.Context, left *marked) error {
-	if len(left.Victims) < crashesAfter {
-		return nil
-	}
-	store, err := m.keeper.Conn.Store(ctx, queue.StreamOfHeld(m.held))
-	if err != nil {
-		return err
-	}
-	guilty, err := store.Get(ctx, left.Suspect)
-	switch {
-	case errors.Is(err, queue.ErrNoMessage):
-	case err != nil:
-		return err
-	default:
-		m.keeper.log.Error("a held record has killed workers one after another, each with nothing else in hand; it is a dead letter: crashes_worker",
-			zap.String("subject", guilty.Subject), zap.Uint64("sequence", guilty.Sequence), zap.Strings("workers", left.Victims))
-		if !m.keeper.Deliverer.BuryStored(ctx, guilty, outcome.CrashesWorker) {
-			return fmt.Errorf("held record %d of %s crashes workers: its dead letter could not be stored", guilty.Sequence, guilty.Subject)
-		}
-	}
-	m.buried = left.Suspect
-	*left = marked{}
 	return nil
 }
 
@@ -261,102 +199,4 @@ func (m *mark) key() string { return markKey(m.held) }
 
 func (m *mark) mine(from, to uint64) marked {
 	return marked{Holder: m.keeper.instance, Wake: m.wake, From: from, To: to}
-}
-
-func markKey(held string) string { return markPrefix + queue.HostToken(held) }
-
-// encode makes an array: those who look for states in the bucket, builds before
-// this one among them, take it for none.
-func (m marked) encode() []byte {
-	value, err := json.Marshal([]marked{m})
-	if err != nil {
-		panic(err) // numbers and strings
-	}
-	return value
-}
-
-// decodeMark reads a mark; another version's is none.
-func decodeMark(value []byte) marked {
-	var all []marked
-	if json.Unmarshal(value, &all) != nil || len(all) != 1 {
-		return marked{}
-	}
-	return all[0]
-}
-
-// marks is the bucket that they are in, looked up once.
-func (k *Keeper) marks(ctx context.Context) (*queue.Bucket, error) {
-	if bucket := k.bucket.Load(); bucket != nil {
-		return bucket, nil
-	}
-	bucket, err := k.Conn.Bucket(ctx, queue.BucketState)
-	if err != nil {
-		return nil, err
-	}
-	k.bucket.Store(bucket)
-	return bucket, nil
-}
-
-// closeMark takes this process out of a subject's mark: as its holder, and as a
-// victim, since it lives.
-func (k *Keeper) closeMark(ctx context.Context, held string) error {
-	bucket, err := k.marks(ctx)
-	if err != nil {
-		return err
-	}
-	for range markTries {
-		if err = k.leaveMark(ctx, bucket, markKey(held)); !errors.Is(err, queue.ErrConflict) {
-			return err
-		}
-	}
-	return err
-}
-
-func (k *Keeper) leaveMark(ctx context.Context, bucket *queue.Bucket, key string) error {
-	found, err := bucket.Get(ctx, key)
-	if err != nil || found.Deleted {
-		return err
-	}
-	left := decodeMark(found.Value)
-	holds, dead := left.Holder == k.instance, slices.Contains(left.Victims, k.instance)
-	switch {
-	case dead:
-		left.Victims = slices.DeleteFunc(left.Victims, func(v string) bool { return v == k.instance })
-	case !holds:
-		return nil
-	}
-	if holds {
-		left.Holder, left.Wake, left.From, left.To, left.Alone = "", 0, 0, 0, false
-	}
-	if left.Holder == "" && left.Size == 0 {
-		return bucket.Delete(ctx, key, found.Revision)
-	}
-	_, err = bucket.Put(ctx, key, left.encode(), found.Revision)
-	return err
-}
-
-func (k *Keeper) forgetUnclosed(held string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.unclosed, held)
-}
-
-// closeMarks says of turns that they have ended where that could not be said
-// before.
-func (k *Keeper) closeMarks(ctx context.Context) error {
-	k.mu.Lock()
-	var due []string
-	for held := range k.unclosed {
-		if !k.active[held] {
-			due = append(due, held)
-		}
-	}
-	k.mu.Unlock()
-	for _, held := range due {
-		if err := k.closeMark(ctx, held); err != nil {
-			return err
-		}
-		k.forgetUnclosed(held)
-	}
-	return nil
 }

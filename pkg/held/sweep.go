@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
@@ -52,7 +53,7 @@ func (k *Keeper) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want, byTenant := map[string]bool{}, map[string]uint64{}
+	want, byTenant, of := map[string]bool{}, map[string]uint64{}, map[destination.ID]bool{}
 	for _, stream := range []string{queue.StreamHeld, queue.StreamHeldHosts} {
 		held, err := k.Conn.CountBySubject(ctx, stream, ">")
 		if err != nil {
@@ -61,6 +62,7 @@ func (k *Keeper) sweep(ctx context.Context) error {
 		for subject, n := range held {
 			host, tenant, name, ok := queue.ParseHeldSubject(subject)
 			byTenant[tenant] += n
+			of[destination.ID{Tenant: tenant, Name: name}] = true
 			switch {
 			case !ok:
 			case host != "":
@@ -75,6 +77,7 @@ func (k *Keeper) sweep(ctx context.Context) error {
 			k.Waker.Wake(subject)
 		}
 	}
+	k.forgets(of)
 	if k.Quota == nil {
 		return nil
 	}

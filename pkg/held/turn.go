@@ -127,7 +127,7 @@ func (t turn) take(ctx context.Context) (next, error) {
 	case to.Paused:
 		return t.wait(ctx, to, outcome.OwnerPaused)
 	case to.SecretUnreadable:
-		return t.wait(ctx, to, outcome.SecretUnreadable)
+		return t.wait(ctx, to, Unreadable(to))
 	}
 	t.found(to.ID)
 	if t.Board.HostStatus(queue.HostToken(to.Endpoint)).Blocked() {
