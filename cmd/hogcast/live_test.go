@@ -18,10 +18,10 @@ import (
 	"github.com/hogcast/hogcast/cmd/internal/clitest"
 	"github.com/hogcast/hogcast/pkg/app"
 	"github.com/hogcast/hogcast/pkg/config"
-	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/sandbox"
 	"github.com/hogcast/hogcast/pkg/seal"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 const (
@@ -56,19 +56,7 @@ func (*fleet) Sync() error { return nil }
 
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	server, conn := natstest.New(t)
 	f := &fleet{conn: conn, posthog: sandbox.New(sandbox.Config{KnownKeys: []string{plantedKey, secondKey, otherKey}}), url: server.ClientURL()}
 	if err := f.posthog.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)

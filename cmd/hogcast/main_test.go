@@ -11,6 +11,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/registry"
 	"github.com/hogcast/hogcast/test/golden"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestMain(m *testing.M) { clitest.Main(m, "hogcast", main) }
@@ -121,11 +122,7 @@ func TestTheExampleOfDestinationsIsGood(t *testing.T) {
 
 func TestSetupSaysWhatItChangesAndThenNothing(t *testing.T) {
 	t.Parallel()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server := natstest.Start(t, embedded.Config{})
 	args := []string{"setup", "--nats-url", server.ClientURL()}
 	first := runWith(t, "", args...)
 	golden.Check(t, "testdata/setup.golden", first.Out)

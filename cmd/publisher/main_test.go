@@ -9,6 +9,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/test/golden"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestMain(m *testing.M) { clitest.Main(m, "publisher", main) }
@@ -29,24 +30,14 @@ func TestTheReferenceIsOfTheseFlags(t *testing.T) {
 
 func TestSendExitsByWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
+	server := natstest.Start(t, embedded.Config{})
+	conn := natstest.Connect(t, server)
 	const record = `{"id":"g1","created_at":"2026-01-02T03:04:05Z","model":"m"}`
 	args := []string{"send", "--nats-url", server.ClientURL(), "--tenant", "acme", "--timeout", "10s"}
 	if got := runWith(t, record, args...); got.Code != 1 || !strings.Contains(got.Err, "hogcast setup") {
 		t.Errorf("without set-up: got %+v", got)
 	}
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	natstest.SetUp(t, conn, queue.DefaultParams())
 	if got := runWith(t, record, args...); got.Code != 0 || !strings.Contains(got.Out, "1 records read, 1 acknowledged") {
 		t.Errorf("a good record: got %+v", got)
 	}

@@ -6,14 +6,11 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/embedded"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestWhatIsNoTenantsNameIsRefusedBeforeAnythingIsSent(t *testing.T) {
-	nats, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nats.Stop)
+	nats := natstest.Start(t, embedded.Config{})
 	const record = `{"id":"g1","created_at":"2026-01-02T03:04:05Z","model":"m"}` + "\n"
 	for _, name := range []string{
 		"", "*", ">", "a*", "a.b", "a.>", "a b", " a", "a ", "a\tb", "a\nb", "a\x00b", "a\x7fb", "..", "a/b", "-a", "_", "_a", "ä", "\u202ea", strings.Repeat("a", 65),

@@ -10,6 +10,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/test/golden"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestMain(m *testing.M) { clitest.Main(m, "worker", main) }
@@ -36,11 +37,7 @@ func TestTheExampleConfigurationIsGood(t *testing.T) {
 
 func TestAWorkerRefusesToStartWithAClearWord(t *testing.T) {
 	t.Parallel()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server := natstest.Start(t, embedded.Config{})
 	destinations := filepath.Join(t.TempDir(), "d.yaml")
 	if err := os.WriteFile(destinations, []byte("destinations:\n- {tenant: a, api_key: phc_a}\n- {tenant: b, api_key: phx_b}\n"), 0o600); err != nil {
 		t.Fatal(err)

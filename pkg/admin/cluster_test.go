@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,37 +13,8 @@ import (
 	"github.com/hogcast/hogcast/pkg/admin"
 	"github.com/hogcast/hogcast/pkg/doctor"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
-
-// natsFrom runs a nats-server by a configuration file.
-func natsFrom(t *testing.T, file string) *server.Server {
-	t.Helper()
-	options, err := server.ProcessConfigFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.NoSigs, options.NoLog = true, true
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	return s
-}
-
-// newServer runs one by the text of its configuration.
-func newServer(t *testing.T, config string) *server.Server {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "nats.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return natsFrom(t, file)
-}
 
 // newCluster runs three servers with JetStream on file storage.
 func newCluster(t *testing.T) []*server.Server {
@@ -57,7 +26,7 @@ func newCluster(t *testing.T) []*server.Server {
 	}
 	var all []*server.Server
 	for i, p := range ports {
-		all = append(all, newServer(t, fmt.Sprintf(`
+		all = append(all, natstest.Configured(t, fmt.Sprintf(`
 server_name: n%d
 listen: 127.0.0.1:-1
 max_payload: 8MB
@@ -65,7 +34,7 @@ jetstream { store_dir: %q, sync_interval: always }
 cluster { name: hub, listen: 127.0.0.1:%d, routes: [%s] }
 `, i+1, t.TempDir(), p, strings.Join(routes, ", "))))
 	}
-	eventually(t, "the cluster's leader", func() bool {
+	natstest.Eventually(t, "the cluster's leader", func() bool {
 		for _, s := range all {
 			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(all) {
 				return true
@@ -88,21 +57,6 @@ func freePorts(t *testing.T, n int) (ports []int) {
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // of a TCP listener
 	}
 	return ports
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(60 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("waited in vain for %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 func hasProblem(findings map[string]doctor.Finding) bool {
@@ -145,7 +99,7 @@ func TestOneReplicaOnAClusterIsRefusedAndThreePass(t *testing.T) {
 		}
 	})
 	// What changes a stream's replicas elects its leader anew: the last problem goes after the last peer has caught up.
-	eventually(t, "a cluster in order", func() bool {
+	natstest.Eventually(t, "a cluster in order", func() bool {
 		bad = examine(t, q, admin.DoctorParams{})
 		_, peers := bad["stream_peers"]
 		_, buckets := bad["bucket_peers"]
@@ -154,13 +108,13 @@ func TestOneReplicaOnAClusterIsRefusedAndThreePass(t *testing.T) {
 
 	servers[2].Shutdown()
 	servers[2].WaitForShutdown()
-	eventually(t, "the missing replica", func() bool {
+	natstest.Eventually(t, "the missing replica", func() bool {
 		f := examine(t, q, admin.DoctorParams{})["stream_peers"]
 		return f.Level == doctor.Warning && strings.Contains(f.What, "n3")
 	})
 	servers[1].Shutdown()
 	servers[1].WaitForShutdown()
-	eventually(t, "the end of the majority", func() bool {
+	natstest.Eventually(t, "the end of the majority", func() bool {
 		return examine(t, q, admin.DoctorParams{})["jetstream_on"].Level == doctor.Problem
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/doctor"
 	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // examine runs the doctor and returns what is not well, by check.
@@ -338,7 +339,7 @@ system_account: SYS
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := natsFrom(t, file)
+	s := natstest.ByFile(t, file)
 	connect := queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "app", Password: "app"}
 	q, err := queue.Connect(t.Context(), connect)
 	if err != nil {
@@ -393,7 +394,7 @@ system_account: SYS
 
 func TestTheDoctorIsDoneSoonWhereNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, `listen: 127.0.0.1:-1`) // no JetStream
+	s := natstest.Configured(t, `listen: 127.0.0.1:-1`) // no JetStream
 	q, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{s.ClientURL()}})
 	if err != nil {
 		t.Fatal(err)

@@ -9,23 +9,13 @@ import (
 	"github.com/hogcast/hogcast/pkg/admin"
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func newQueue(t *testing.T, params queue.Params) *queue.Conn {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir(), MaxPayload: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
-		t.Fatal(err)
-	}
+	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{MaxPayload: 1 << 20}))
+	natstest.SetUp(t, conn, params)
 	return conn
 }
 

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -236,5 +237,70 @@ func TestABranchWhoseEntryCantBeReadIsHeldAndComesBackWhenItIsMended(t *testing.
 	eventually(t, "what was held", func() bool { return w.posthog.Count() == 60 && w.waiting(t, queue.StreamHeld) == 0 })
 	if n := w.waiting(t, queue.StreamDead); n != 0 {
 		t.Errorf("%d dead letters", n)
+	}
+}
+
+func TestAMasterKeyIsRotatedWhileWorkersRunAndOperatorsWrite(t *testing.T) {
+	t.Parallel()
+	w := newBucketWorld(t)
+	w.put(t, w.store, "acme")
+	w.put(t, w.store, "beta", func(d *destination.Destination) { d.PrivacyMode = true })
+	stop := w.run(t)
+	sent := 0
+	publish := func() {
+		w.publish(t, "acme", 20)
+		w.publish(t, "beta", 20)
+		sent += 40
+	}
+	publish()
+	w.giveKeys(t, w.keys[0], w.keys[1])
+	both := w.storeOf(t, w.keys[1], w.keys[0])
+	w.put(t, both, "new") // sealed with the new key: the worker has read it once this comes
+	w.publish(t, "new", 1)
+	sent++
+	eventually(t, "the events of all", func() bool { return w.posthog.Count() == sent })
+	w.giveKeys(t, w.keys[1], w.keys[0])
+	others := make(chan struct{})
+	go func() { // an operator who has not heard of it
+		defer close(others)
+		for i := range 20 {
+			d := &destination.Destination{
+				ID: destination.ID{Tenant: fmt.Sprintf("t%d", i%5), Name: "main"}, Enabled: true, Endpoint: w.posthog.URL(),
+				APIKey: destination.NewSecret("phc_planted_other"), Protocol: destination.Auto, SamplingRate: 1,
+			}
+			saved, err := w.storeOf(t, w.keys[0]).Put(t.Context(), registry.Put{Destination: d, By: "bob"})
+			if err == nil {
+				err = w.store.Delete(t.Context(), registry.Delete{ID: d.ID, Expect: saved.Revision, By: "bob"})
+			}
+			if err != nil && !errors.Is(err, registry.ErrConflict) && !errors.Is(err, registry.ErrInvalid) {
+				t.Error(err)
+			}
+		}
+	}()
+	publish()
+	for left := 1; left > 0; {
+		rotated, err := both.Rotate(t.Context(), registry.Rotate{By: "ann"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = len(rotated.Left)
+	}
+	<-others
+	if rotated, err := both.Rotate(t.Context(), registry.Rotate{By: "ann"}); err != nil || len(rotated.Left) > 0 {
+		t.Fatalf("%+v, %v", rotated, err)
+	}
+	publish()
+	w.giveKeys(t, w.keys[1]) // the old one is gone
+	publish()
+	w.put(t, w.storeOf(t, w.keys[1]), "last")
+	w.publish(t, "last", 1)
+	sent++
+	eventually(t, "the events of all", func() bool { return w.posthog.Count() == sent })
+	stop()
+	if held, dead := w.waiting(t, queue.StreamHeld), w.waiting(t, queue.StreamDead); held+dead > 0 || w.posthog.Duplicates() > 0 {
+		t.Errorf("%d are held, %d dead, %d came twice", held, dead, w.posthog.Duplicates())
+	}
+	if strings.Contains(w.logs.String(), "phc_planted") {
+		t.Errorf("a key is in the log:\n%s", w.logs)
 	}
 }

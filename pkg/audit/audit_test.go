@@ -11,25 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hogcast/hogcast/pkg/audit"
-	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func newTrail(t *testing.T) (*audit.Trail, *queue.Conn) {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	_, conn := natstest.New(t)
 	return audit.New(conn.Log()), conn
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestMain(m *testing.M) {
@@ -43,32 +44,10 @@ type town struct {
 
 func newTown(t *testing.T) *town {
 	t.Helper()
-	s := startAt(t, embedded.Config{StoreDir: t.TempDir(), MaxPayload: 64 << 10})
-	c := connect(t, s)
-	if _, err := queue.Setup(t.Context(), c, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	s := natstest.Start(t, embedded.Config{MaxPayload: 64 << 10})
+	c := natstest.Connect(t, s)
+	natstest.SetUp(t, c, queue.DefaultParams())
 	return &town{s, c}
-}
-
-func startAt(t *testing.T, cfg embedded.Config) *embedded.Server {
-	t.Helper()
-	s, err := embedded.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
-	return s
-}
-
-func connect(t *testing.T, s *embedded.Server) *queue.Conn {
-	t.Helper()
-	c, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{s.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
 }
 
 // worker is a board that runs; stop ends it, and may be called twice.
@@ -79,7 +58,7 @@ type worker struct {
 
 func (tn *town) worker(t *testing.T, name string, change ...func(*fleet.Params)) worker {
 	t.Helper()
-	p := fleet.Params{Conn: connect(t, tn.server), Worker: name}
+	p := fleet.Params{Conn: natstest.Connect(t, tn.server), Worker: name}
 	for _, c := range change {
 		c(&p)
 	}

@@ -8,12 +8,13 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/fleet"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestWorkersGoOnWhenNATSIsBack(t *testing.T) {
 	t.Parallel()
-	cfg := embedded.Config{StoreDir: t.TempDir(), MaxPayload: 64 << 10}
-	first := startAt(t, cfg)
+	cfg := embedded.Config{MaxPayload: 64 << 10}
+	first := natstest.Start(t, cfg)
 	u, err := url.Parse(first.ClientURL())
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +22,7 @@ func TestWorkersGoOnWhenNATSIsBack(t *testing.T) {
 	if cfg.Port, err = strconv.Atoi(u.Port()); err != nil {
 		t.Fatal(err)
 	}
-	tn := &town{first, connect(t, first)}
+	tn := &town{first, natstest.Connect(t, first)}
 	if _, err := queue.Setup(t.Context(), tn.outside, queue.DefaultParams()); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestWorkersGoOnWhenNATSIsBack(t *testing.T) {
 		t.Error("claimed without NATS")
 	}
 	b.Observe(before, accepted())
-	startAt(t, cfg)
+	natstest.Start(t, cfg)
 
 	within(t, patience, "what was seen meanwhile is shared", func() bool {
 		return gate(b, during) == fleet.Park && gate(a, before) == fleet.Pass

@@ -22,6 +22,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/pipeline"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/telemetry"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // posthog answers for each event by its destination, and notes what it took.
@@ -102,19 +103,8 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 // startWith is start with a registry of the test's.
 func startWith(t *testing.T, params queue.Params, change func(*pipeline.Params)) *world {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
-		t.Fatal(err)
-	}
+	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, conn, params)
 	w := &world{conn: conn, metrics: prometheus.NewRegistry(), posthog: &posthog{
 		answer: map[string]outcome.Verdict{}, taken: map[string]int{}, seen: make(chan struct{}, 1),
 	}}

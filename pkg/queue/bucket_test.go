@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func bucket(t *testing.T, c *queue.Conn, name string) *queue.Bucket {
@@ -225,7 +226,7 @@ func TestCountCountsTheKeysThatHaveAValue(t *testing.T) {
 
 func TestABucketThatIsNotThereIsNamed(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, small()))
+	c := natstest.Connect(t, natstest.Start(t, small()))
 	_, err := c.Bucket(t.Context(), queue.BucketState)
 	if !errors.Is(err, queue.ErrNotSetUp) {
 		t.Errorf("got %v, want %v", err, queue.ErrNotSetUp)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 const secret = "s3cret"
@@ -48,7 +49,7 @@ func TestNoErrorOfConnectingHoldsAPassword(t *testing.T) {
 func TestConnectWaitsForANATSThatComesLater(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := start(t, embedded.Config{StoreDir: dir})
+	s := natstest.Start(t, embedded.Config{StoreDir: dir})
 	url, port := s.ClientURL(), portOf(t, s)
 	s.Stop()
 
@@ -66,7 +67,7 @@ func TestConnectWaitsForANATSThatComesLater(t *testing.T) {
 		}
 		connected <- err
 	}()
-	start(t, embedded.Config{StoreDir: dir, Port: port})
+	natstest.Start(t, embedded.Config{StoreDir: dir, Port: port})
 	if err := receive(t, connected, "connected"); err != nil {
 		t.Error(err)
 	}
@@ -76,13 +77,13 @@ func TestALostConnectionIsToldOnceAndComesBack(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.InfoLevel)
 	dir := t.TempDir()
-	s := start(t, embedded.Config{StoreDir: dir})
+	s := natstest.Start(t, embedded.Config{StoreDir: dir})
 	port := portOf(t, s)
-	c := connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, Logger: zap.New(core)})
+	c := natstest.ConnectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, Logger: zap.New(core)})
 	s.Stop()
-	eventually(t, "lost", func() bool { return !c.Connected() })
-	start(t, embedded.Config{StoreDir: dir, Port: port})
-	eventually(t, "back", func() bool { return logs.FilterMessage("nats is back").Len() == 1 })
+	natstest.Eventually(t, "lost", func() bool { return !c.Connected() })
+	natstest.Start(t, embedded.Config{StoreDir: dir, Port: port})
+	natstest.Eventually(t, "back", func() bool { return logs.FilterMessage("nats is back").Len() == 1 })
 	if got := logs.FilterMessage("nats lost; reconnecting").Len(); got != 1 {
 		t.Errorf("the loss was told %d times, want 1", got)
 	}

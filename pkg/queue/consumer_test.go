@@ -15,6 +15,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestADeliveryTellsAllOfItsMessage(t *testing.T) {
@@ -81,7 +82,7 @@ func TestWhatComesWhileStoppingIsHandledLikeAllBefore(t *testing.T) {
 	t.Parallel()
 	c, _ := ready(t, embedded.Config{}, queue.DefaultParams())
 	w := work(t, c, queue.ConsumerConfig{})
-	eventually(t, "a pull", w.Ready)
+	natstest.Eventually(t, "a pull", w.Ready)
 	waiting(t, c, 2)
 	w.end()
 	// The last pulls are open still, and get this.
@@ -107,7 +108,7 @@ func TestTheWindowBoundsWhatIsInHand(t *testing.T) {
 	for w.Stats().Acked < count*2 {
 		// Nothing is settled until the window has no room for a pull.
 		held = append(held, receive(t, w.got, "a delivery"))
-		eventually(t, "fetching stands still", func() bool {
+		natstest.Eventually(t, "fetching stands still", func() bool {
 			select {
 			case d := <-w.got:
 				held = append(held, d)
@@ -132,7 +133,7 @@ func TestTheWindowBoundsWhatIsInHand(t *testing.T) {
 
 func TestAWindowBelowTheLargestMessageIsRefused(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	_, err := queue.NewConsumer(queue.ConsumerConfig{Conn: c, Window: queue.NewWindow(1 << 20)})
 	mentions(t, err, "window")
 }
@@ -249,7 +250,7 @@ func TestStoppingUnderLoadStrandsNothing(t *testing.T) {
 			_ = receive(t, done, "the worker's end")
 		} else {
 			// Far sooner than ack_wait: what was on its way came back by itself.
-			eventually(t, "all handled", func() bool { mu.Lock(); defer mu.Unlock(); return len(seen) == count })
+			natstest.Eventually(t, "all handled", func() bool { mu.Lock(); defer mu.Unlock(); return len(seen) == count })
 			cancel()
 			_ = receive(t, done, "the last worker's end")
 		}
@@ -264,19 +265,19 @@ func TestConsumingGoesOnAfterTheServerWasAway(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.InfoLevel)
 	cfg := embedded.Config{StoreDir: t.TempDir()}
-	s := start(t, cfg)
+	s := natstest.Start(t, cfg)
 	cfg.Port = portOf(t, s)
-	c := connect(t, s)
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, s)
+	natstest.SetUp(t, c, queue.DefaultParams())
 	w := work(t, c, queue.ConsumerConfig{Logger: zap.New(core)})
 	publish(t, c, "acme", "before", []byte("{}"))
 	w.Settle(receive(t, w.got, "a delivery"), queue.Ack())
 	s.Stop()
-	eventually(t, "not ready", func() bool { return !w.Ready() })
-	start(t, cfg)
+	natstest.Eventually(t, "not ready", func() bool { return !w.Ready() })
+	natstest.Start(t, cfg)
 	publish(t, c, "acme", "after", []byte("{}"))
 	w.Settle(receive(t, w.got, "a delivery after the restart"), queue.Ack())
-	eventually(t, "ready", w.Ready)
+	natstest.Eventually(t, "ready", w.Ready)
 	w.stop(t)
 	if n := logs.FilterLevelExact(zap.ErrorLevel).Len(); n > 6 { // two fetchers, a few causes; not one a try
 		t.Errorf("%d errors were logged: %v", n, logs.All())
@@ -301,10 +302,10 @@ func TestADeletedConsumerIsToldOnceAndWaitedFor(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "told", func() bool { return missing() > 0 })
+	natstest.Eventually(t, "told", func() bool { return missing() > 0 })
 	told := time.Now() // and tried again several times since
-	eventually(t, "a second has passed", func() bool { return time.Since(told) > time.Second })
-	setUp(t, c, queue.DefaultParams())
+	natstest.Eventually(t, "a second has passed", func() bool { return time.Since(told) > time.Second })
+	natstest.SetUp(t, c, queue.DefaultParams())
 	publish(t, c, "acme", "1", []byte("{}"))
 	w.Settle(receive(t, w.got, "a delivery from the new consumer"), queue.Ack())
 	w.stop(t)
@@ -318,7 +319,7 @@ func TestADeletedConsumerIsToldOnceAndWaitedFor(t *testing.T) {
 
 func TestRunOfAConsumerThatIsNotSetUpEnds(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	w := newWorker(t, c, queue.ConsumerConfig{})
 	err := w.Run(t.Context(), func(*queue.Delivery) {})
 	mentions(t, err, queue.StreamGenerations, "hogcast setup")
@@ -332,19 +333,7 @@ func TestAHeartbeatTooSlowForAckWaitIsRefused(t *testing.T) {
 }
 
 func BenchmarkConsume(b *testing.B) {
-	s, err := embedded.Start(embedded.Config{StoreDir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(s.Stop)
-	c, err := queue.Connect(b.Context(), queue.ConnectConfig{URLs: []string{s.ClientURL()}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(c.Close)
-	if _, err := queue.Setup(b.Context(), c, queue.DefaultParams()); err != nil {
-		b.Fatal(err)
-	}
+	_, c := natstest.New(b)
 	body := bytes.Repeat([]byte("x"), 1500)
 	for range b.N {
 		if err := c.NATS.Publish(queue.GenerationSubject("acme"), body); err != nil {
@@ -380,8 +369,8 @@ func short(ackWait time.Duration) queue.Params {
 
 func ready(t *testing.T, cfg embedded.Config, p queue.Params) (*queue.Conn, *queue.Window) {
 	t.Helper()
-	c := connect(t, start(t, cfg))
-	setUp(t, c, p)
+	c := natstest.Connect(t, natstest.Start(t, cfg))
+	natstest.SetUp(t, c, p)
 	return c, queue.NewWindow(queue.DefaultWindow)
 }
 
@@ -392,7 +381,7 @@ func waiting(t *testing.T, c *queue.Conn, pulls int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the fetchers wait", func() bool {
+	natstest.Eventually(t, "the fetchers wait", func() bool {
 		info, err := workers.Info(t.Context())
 		return err == nil && info.NumWaiting == pulls
 	})

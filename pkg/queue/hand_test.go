@@ -8,6 +8,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // small keeps pulls, and with them windows, small.
@@ -33,7 +34,7 @@ func wakeups(t *testing.T, c *queue.Conn, h *queue.Hand) *queue.Source {
 func pull(t *testing.T, s *queue.Source, n int) []*queue.Delivery {
 	t.Helper()
 	var all []*queue.Delivery
-	eventually(t, "a pull brings something", func() bool {
+	natstest.Eventually(t, "a pull brings something", func() bool {
 		if _, err := s.Pull(t.Context(), n, 200*time.Millisecond, func(d *queue.Delivery) { all = append(all, d) }); err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +134,7 @@ func TestDrainWaitsForWhatIsInHandAndHandsBackTheRest(t *testing.T) {
 	h := queue.NewHand(window, 0, nil)
 	s := wakeups(t, c, h)
 	var all []*queue.Delivery
-	eventually(t, "all are in hand", func() bool { all = append(all, pull(t, s, 3-len(all))...); return len(all) == 3 })
+	natstest.Eventually(t, "all are in hand", func() bool { all = append(all, pull(t, s, 3-len(all))...); return len(all) == 3 })
 	ctx, cancel := context.WithCancel(t.Context())
 	handedBack := make(chan int)
 	go func() { handedBack <- h.Drain(ctx) }()
@@ -148,7 +149,7 @@ func TestDrainWaitsForWhatIsInHandAndHandsBackTheRest(t *testing.T) {
 		t.Errorf("%d handed back, want 2", got)
 	}
 	var again []*queue.Delivery
-	eventually(t, "another gets them at once", func() bool { again = append(again, pull(t, s, 2)...); return len(again) == 2 })
+	natstest.Eventually(t, "another gets them at once", func() bool { again = append(again, pull(t, s, 2)...); return len(again) == 2 })
 	if got := h.Drain(ctx); got != 2 || !window.TakeAll() {
 		t.Errorf("%d handed back, want 2, and the window whole", got)
 	}

@@ -28,43 +28,6 @@ func TestMain(m *testing.M) {
 // patience bounds every wait of these tests.
 const patience = 20 * time.Second
 
-func start(t *testing.T, cfg embedded.Config) *embedded.Server {
-	t.Helper()
-	if cfg.StoreDir == "" {
-		cfg.StoreDir = t.TempDir()
-	}
-	s, err := embedded.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
-	return s
-}
-
-func connect(t *testing.T, s *embedded.Server) *queue.Conn {
-	t.Helper()
-	return connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}})
-}
-
-func connectAs(t *testing.T, cfg queue.ConnectConfig) *queue.Conn {
-	t.Helper()
-	c, err := queue.Connect(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-func setUp(t *testing.T, c *queue.Conn, p queue.Params) []string {
-	t.Helper()
-	changes, err := queue.Setup(t.Context(), c, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return changes
-}
-
 func publish(t *testing.T, c *queue.Conn, tenant, id string, body []byte) {
 	t.Helper()
 	if err := put(t, c, tenant, id, body); err != nil {
@@ -86,21 +49,6 @@ func state(t *testing.T, c *queue.Conn, stream string) jetstream.StreamState {
 		t.Fatal(err)
 	}
 	return s.CachedInfo().State
-}
-
-// eventually polls until is says so.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(patience)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
 }
 
 func receive[T any](t *testing.T, ch <-chan T, what string) T {

@@ -14,12 +14,13 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestAFullStreamSaysSo(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	alter(t, c, queue.StreamGenerations, func(s *jetstream.StreamConfig) { s.MaxBytes = 4 << 10 })
 	body := bytes.Repeat([]byte("x"), 1<<10)
 	var err error
@@ -33,10 +34,10 @@ func TestAFullStreamSaysSo(t *testing.T) {
 
 func TestATenantOverItsQuotaAloneIsRefused(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	p := queue.DefaultParams()
 	p.TenantQuota = 3
-	setUp(t, c, p)
+	natstest.SetUp(t, c, p)
 	for i := range 3 {
 		publish(t, c, "greedy", fmt.Sprint(i), []byte("{}"))
 	}
@@ -51,8 +52,8 @@ func TestATenantOverItsQuotaAloneIsRefused(t *testing.T) {
 
 func TestTheSameIDIsStoredOnceAndIsSuccess(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	for range 3 {
 		publish(t, c, "acme", "same", []byte("{}"))
 	}
@@ -64,8 +65,8 @@ func TestTheSameIDIsStoredOnceAndIsSuccess(t *testing.T) {
 
 func TestMaxPayloadCountsHeadersAndNotTheSubject(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{MaxPayload: 64 << 10}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{MaxPayload: 64 << 10}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	// NATS/1.0\r\n, Nats-Msg-Id: acme/x\r\n, \r\n
 	headers := len("NATS/1.0\r\n") + len("Nats-Msg-Id: acme/x\r\n") + len("\r\n")
 	if err := put(t, c, "acme", "x", make([]byte, 64<<10-headers)); err != nil {
@@ -80,8 +81,8 @@ func TestMaxPayloadCountsHeadersAndNotTheSubject(t *testing.T) {
 
 func TestPublishLeavesTheCallersHeadersAlone(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	header := map[string][]string{"Hogcast-Reason": {"poison"}}
 	m := queue.Message{Subject: queue.DeadSubject("a", "b", "poison"), ID: "1", Header: header}
 	if err := c.Publish(t.Context(), m); err != nil {
@@ -98,7 +99,7 @@ func TestAPublishThatIsNotPermittedFailsFast(t *testing.T) {
 		Publish:   &server.SubjectPermission{Allow: []string{"hogcast.generations.mine"}},
 		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 	}})
-	c := connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "gateway", Password: secret})
+	c := natstest.ConnectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "gateway", Password: secret})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	began := time.Now()
@@ -124,11 +125,11 @@ func TestWhatIsNotPermittedIsToldAtOnce(t *testing.T) {
 			}},
 			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 		}})
-	all := connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "setup", Password: secret})
+	all := natstest.ConnectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "setup", Password: secret})
 	if _, err := queue.Setup(t.Context(), all, queue.DefaultParams()); err != nil {
 		t.Fatal(err)
 	}
-	few := connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "reader", Password: secret})
+	few := natstest.ConnectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}, User: "reader", Password: secret})
 	b := bucket(t, few, queue.BucketState)
 	dead, err := few.Store(t.Context(), queue.StreamDead)
 	if err != nil {
@@ -161,7 +162,7 @@ func TestWhatIsNotPermittedIsToldAtOnce(t *testing.T) {
 
 func TestPublishWithoutAStreamEndsWithItsContextAndSaysWhy(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err := c.Publish(ctx, queue.Message{Subject: queue.GenerationSubject("acme"), ID: "1"})
@@ -174,10 +175,10 @@ func TestPublishWithoutAStreamEndsWithItsContextAndSaysWhy(t *testing.T) {
 func TestAServerRestartInTheMiddleLosesNothing(t *testing.T) {
 	t.Parallel()
 	cfg := embedded.Config{StoreDir: t.TempDir()}
-	s := start(t, cfg)
+	s := natstest.Start(t, cfg)
 	cfg.Port = portOf(t, s)
-	c := connect(t, s)
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, s)
+	natstest.SetUp(t, c, queue.DefaultParams())
 
 	const publishers, each = 8, 100
 	var publishing sync.WaitGroup
@@ -197,9 +198,9 @@ func TestAServerRestartInTheMiddleLosesNothing(t *testing.T) {
 	}
 	receive(t, halfway, "half of it published")
 	s.Stop()
-	start(t, cfg)
+	natstest.Start(t, cfg)
 	publishing.Wait()
-	eventually(t, "connected again", c.Connected)
+	natstest.Eventually(t, "connected again", c.Connected)
 	if got := state(t, c, queue.StreamGenerations).Msgs; got != publishers*each {
 		t.Errorf("%d messages, want %d: each once", got, publishers*each)
 	}

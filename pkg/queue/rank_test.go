@@ -8,6 +8,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func names(what string, n int) []string {
@@ -133,7 +134,7 @@ func TestABusyWorkerLeavesTheNextRecordsToOthers(t *testing.T) {
 	// Nothing is settled.
 	for i := 0; all[line[1]].Stats().InHand < 20; i++ {
 		publish(t, c, "acme", fmt.Sprint(i), body)
-		eventually(t, "it is in hand", func() bool {
+		natstest.Eventually(t, "it is in hand", func() bool {
 			return all[line[0]].Stats().InHand+all[line[1]].Stats().InHand == i+1
 		})
 	}

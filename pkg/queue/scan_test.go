@@ -8,6 +8,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // scanned are the sequences that a scan tells of.
@@ -27,8 +28,8 @@ func scanned(t *testing.T, s *queue.Store, p queue.ScanParams) (got []uint64) {
 
 func scanStore(t *testing.T) (*queue.Conn, *queue.Store) {
 	t.Helper()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	s, err := c.Store(t.Context(), queue.StreamGenerations)
 	if err != nil {
 		t.Fatal(err)

@@ -14,17 +14,18 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestSetupTwiceChangesNothingTheSecondTime(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	topology := queue.NewTopology(queue.DefaultParams())
 	want := len(topology.Streams) + len(topology.Consumers) + len(topology.Buckets)
-	if got := setUp(t, c, queue.DefaultParams()); len(got) != want {
+	if got := natstest.SetUp(t, c, queue.DefaultParams()); len(got) != want {
 		t.Errorf("first set-up changed %d things, want %d: %q", len(got), want, got)
 	}
-	if got := setUp(t, c, queue.DefaultParams()); len(got) != 0 {
+	if got := natstest.SetUp(t, c, queue.DefaultParams()); len(got) != 0 {
 		t.Errorf("second set-up changed %q", got)
 	}
 	if err := queue.Check(t.Context(), c); err != nil {
@@ -34,12 +35,12 @@ func TestSetupTwiceChangesNothingTheSecondTime(t *testing.T) {
 
 func TestSetupSaysWhatItChanges(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	alter(t, c, queue.StreamDead, func(s *jetstream.StreamConfig) { s.MaxAge = 0 })
 	p := queue.DefaultParams()
 	p.AckWait = 90 * time.Second
-	got := setUp(t, c, p)
+	got := natstest.SetUp(t, c, p)
 	want := []string{
 		"stream HOGCAST_DEAD: max_age 0s → 720h0m0s",
 		"consumer workers of HOGCAST_GENERATIONS: ack_wait 1m0s → 1m30s",
@@ -51,8 +52,8 @@ func TestSetupSaysWhatItChanges(t *testing.T) {
 
 func TestSetupDeletesNoMessageByALoweredLimit(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	for i := range 5 {
 		publish(t, c, "acme", fmt.Sprint(i), []byte("{}"))
 	}
@@ -64,21 +65,21 @@ func TestSetupDeletesNoMessageByALoweredLimit(t *testing.T) {
 		t.Errorf("%d of 5 messages are left", got)
 	}
 	p.TenantQuota = 5
-	if got := setUp(t, c, p); len(got) != 1 {
+	if got := natstest.SetUp(t, c, p); len(got) != 1 {
 		t.Errorf("a limit that fits was not lowered: %q", got)
 	}
 }
 
 func TestSetupExpiresNoDeadLetterByALoweredAge(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	if err := c.Publish(t.Context(), queue.Message{Subject: queue.DeadSubject("a", "b", "poison"), ID: "1"}); err != nil {
 		t.Fatal(err)
 	}
 	alter(t, c, queue.StreamDead, func(s *jetstream.StreamConfig) { s.Duplicates = 100 * time.Millisecond })
 	stored := state(t, c, queue.StreamDead).FirstTime
-	eventually(t, "the letter is older than the new age", func() bool { return time.Since(stored) > 200*time.Millisecond })
+	natstest.Eventually(t, "the letter is older than the new age", func() bool { return time.Since(stored) > 200*time.Millisecond })
 	p := queue.DefaultParams()
 	p.DeadMaxAge, p.Duplicates = 200*time.Millisecond, 100*time.Millisecond
 	_, err := queue.Setup(t.Context(), c, p)
@@ -90,8 +91,8 @@ func TestSetupExpiresNoDeadLetterByALoweredAge(t *testing.T) {
 
 func TestSetupRefusesWhatItCannotChangeAndSaysHowToMendIt(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	publish(t, c, "acme", "1", []byte("{}"))
 	remakeWorkers(t, c, jetstream.ConsumerConfig{Durable: queue.ConsumerWorkers, AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: -1})
 	for name, run := range map[string]func() error{
@@ -108,7 +109,7 @@ func TestSetupRefusesWhatItCannotChangeAndSaysHowToMendIt(t *testing.T) {
 	if err := c.JS.DeleteConsumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers); err != nil {
 		t.Fatal(err)
 	}
-	if got := setUp(t, c, queue.DefaultParams()); !slices.Equal(got, []string{"created consumer workers of HOGCAST_GENERATIONS"}) {
+	if got := natstest.SetUp(t, c, queue.DefaultParams()); !slices.Equal(got, []string{"created consumer workers of HOGCAST_GENERATIONS"}) {
 		t.Errorf("after the remedy set-up changed %q", got)
 	}
 	if got := state(t, c, queue.StreamGenerations).Msgs; got != 1 {
@@ -122,7 +123,7 @@ func TestSetupAndCheckRefuseAStreamOfTheWrongKind(t *testing.T) {
 		"storage":   {Storage: jetstream.MemoryStorage, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew},
 		"retention": {Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew},
 	} {
-		c := connect(t, start(t, embedded.Config{}))
+		c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 		cfg.Name, cfg.Subjects = queue.StreamGenerations, []string{"hogcast.generations.*"}
 		if _, err := c.JS.CreateStream(t.Context(), cfg); err != nil {
 			t.Fatal(err)
@@ -135,7 +136,7 @@ func TestSetupAndCheckRefuseAStreamOfTheWrongKind(t *testing.T) {
 
 func TestReplicasOfAServerThatIsNoClusterAreRefused(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	p := queue.DefaultParams()
 	p.Replicas = 3
 	if changes, err := queue.Setup(t.Context(), c, p); err == nil {
@@ -145,15 +146,15 @@ func TestReplicasOfAServerThatIsNoClusterAreRefused(t *testing.T) {
 
 func TestCheckTellsMissingFromUnavailable(t *testing.T) {
 	t.Parallel()
-	s := start(t, embedded.Config{})
-	c := connect(t, s)
+	s := natstest.Start(t, embedded.Config{})
+	c := natstest.Connect(t, s)
 	err := queue.Check(t.Context(), c)
 	if !errors.Is(err, queue.ErrNotSetUp) {
 		t.Errorf("nothing set up: %v", err)
 	}
 	mentions(t, err, queue.StreamGenerations, "hogcast setup --nats-url")
 
-	setUp(t, c, queue.DefaultParams())
+	natstest.SetUp(t, c, queue.DefaultParams())
 	if err := c.JS.DeleteConsumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers); err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +172,8 @@ func TestCheckTellsMissingFromUnavailable(t *testing.T) {
 
 func TestCheckRefusesWhatMakesThePromisesUntrue(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	good := queue.NewTopology(queue.DefaultParams()).Consumers[0].Config
 	for want, change := range map[string]func(*jetstream.ConsumerConfig){
 		"max_deliver": func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 5 },
@@ -182,7 +183,7 @@ func TestCheckRefusesWhatMakesThePromisesUntrue(t *testing.T) {
 		change(&bad)
 		remakeWorkers(t, c, bad)
 		mentions(t, queue.Check(t.Context(), c), want)
-		if got := setUp(t, c, queue.DefaultParams()); len(got) == 0 {
+		if got := natstest.SetUp(t, c, queue.DefaultParams()); len(got) == 0 {
 			t.Errorf("%s: set-up changed nothing", want)
 		}
 		if err := queue.Check(t.Context(), c); err != nil {

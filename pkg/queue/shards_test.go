@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,11 +11,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func sharded(n int) queue.Params {
@@ -59,31 +57,13 @@ func streamNames(t *testing.T, c *queue.Conn) []string {
 func TestTheServersOwnMappingPutsATenantIntoTheSameShard(t *testing.T) {
 	t.Parallel()
 	const shards = 5
-	file := filepath.Join(t.TempDir(), "nats.conf")
-	text := fmt.Sprintf(`
+	s := natstest.Configured(t, fmt.Sprintf(`
 listen: "127.0.0.1:-1"
 jetstream { store_dir: %q }
 mappings { "hogcast.generations.*": "hogcast.generations.{{partition(%d,1)}}.{{wildcard(1)}}" }
-`, t.TempDir(), shards)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	options, err := server.ProcessConfigFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.NoSigs, options.NoLog = true, true
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("not ready")
-	}
-	c := connectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}})
-	setUp(t, c, sharded(shards))
+`, t.TempDir(), shards))
+	c := natstest.ConnectAs(t, queue.ConnectConfig{URLs: []string{s.ClientURL()}})
+	natstest.SetUp(t, c, sharded(shards))
 	want := map[string]uint64{}
 	for i := range 200 {
 		tenant := fmt.Sprintf("Tenant_%d-%d", i, i*i)
@@ -110,14 +90,14 @@ mappings { "hogcast.generations.*": "hogcast.generations.{{partition(%d,1)}}.{{w
 
 func TestSetupMakesMoreAndFewerShardsAndLosesNothing(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	is := func(p queue.Params, changes ...string) {
 		t.Helper()
-		if diff := cmp.Diff(changes, setUp(t, c, p)); diff != "" {
+		if diff := cmp.Diff(changes, natstest.SetUp(t, c, p)); diff != "" {
 			t.Errorf("%d shards (-want +got):\n%s", p.Shards, diff)
 		}
-		if got := setUp(t, c, p); len(got) != 0 {
+		if got := natstest.SetUp(t, c, p); len(got) != 0 {
 			t.Errorf("%d shards, again: %q", p.Shards, got)
 		}
 		if err := queue.Check(t.Context(), c); err != nil {
@@ -174,21 +154,21 @@ func TestSetupMakesMoreAndFewerShardsAndLosesNothing(t *testing.T) {
 
 	all := sharded(1)
 	all.RemoveDrained = true
-	if got := setUp(t, c, all); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "removed") }) {
+	if got := natstest.SetUp(t, c, all); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "removed") }) {
 		t.Errorf("shards were removed by the run that closed them: %q", got)
 	}
 	shards(1, base, s0, s1)
-	setUp(t, c, sharded(2))
+	natstest.SetUp(t, c, sharded(2))
 	shards(2, base, s0, s1) // open again
 }
 
 func TestShardsFitIntoAnAccountThatIsFullyShared(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{MaxStore: 64 << 20}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{MaxStore: 64 << 20}))
 	for i, shards := range []int{1, 3, 6, 2, 4, 1} {
 		p := sharded(shards)
 		p.StorageBytes = 64 << 20
-		setUp(t, c, p)
+		natstest.SetUp(t, c, p)
 		publishTo(t, c, shards, "acme", fmt.Sprint(i), make([]byte, 100<<10))
 	}
 	var records uint64
@@ -202,7 +182,7 @@ func TestShardsFitIntoAnAccountThatIsFullyShared(t *testing.T) {
 
 func TestSenselessNumbersOfShardsAreRefused(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	for _, n := range []int{-1, queue.MaxShards + 1} {
 		_, err := queue.Setup(t.Context(), c, sharded(n))
 		mentions(t, err, "shards", fmt.Sprint(n), "64")
@@ -216,7 +196,7 @@ func TestAllStreamsThatThereAreAreConsumed(t *testing.T) {
 	for shard := range 4 {
 		publishTo(t, c, 4, inShard(shard, 4), "1", []byte("{}"))
 	}
-	setUp(t, c, sharded(2)) // two are closed with a record in each
+	natstest.SetUp(t, c, sharded(2)) // two are closed with a record in each
 	w := work(t, c, queue.ConsumerConfig{Window: window})
 	from := map[string]string{}
 	for range 5 {
@@ -231,7 +211,7 @@ func TestAllStreamsThatThereAreAreConsumed(t *testing.T) {
 	if diff := cmp.Diff(want, from); diff != "" {
 		t.Errorf("tenants by stream (-want +got):\n%s", diff)
 	}
-	eventually(t, "ready", w.Ready)
+	natstest.Eventually(t, "ready", w.Ready)
 	w.stop(t)
 	if !window.TakeAll() {
 		t.Error("the window was not given back whole")
@@ -242,22 +222,22 @@ func TestShardsThatComeAndGoAreFollowed(t *testing.T) {
 	t.Parallel()
 	c, _ := ready(t, small(), queue.DefaultParams())
 	w := work(t, c, queue.ConsumerConfig{LookEvery: 50 * time.Millisecond})
-	setUp(t, c, sharded(3))
+	natstest.SetUp(t, c, sharded(3))
 	for shard := range 3 {
 		publishTo(t, c, 3, inShard(shard, 3), "1", []byte("{}"))
 	}
 	for range 3 {
 		w.Settle(receive(t, w.got, "a delivery from a stream that has come"), queue.Ack())
 	}
-	setUp(t, c, sharded(1))
+	natstest.SetUp(t, c, sharded(1))
 	remove := sharded(1)
 	remove.RemoveDrained = true
-	eventually(t, "the drained shards are removed", func() bool {
-		setUp(t, c, remove)
+	natstest.Eventually(t, "the drained shards are removed", func() bool {
+		natstest.SetUp(t, c, remove)
 		return len(streamNames(t, c)) == 1
 	})
-	eventually(t, "nothing is asked of them any more", func() bool { return len(w.Streams()) == 1 && w.Ready() })
-	setUp(t, c, sharded(2))
+	natstest.Eventually(t, "nothing is asked of them any more", func() bool { return len(w.Streams()) == 1 && w.Ready() })
+	natstest.SetUp(t, c, sharded(2))
 	publishTo(t, c, 2, inShard(1, 2), "again", []byte("{}"))
 	w.Settle(receive(t, w.got, "a delivery from a stream that is there again"), queue.Ack())
 	w.stop(t)
@@ -267,11 +247,11 @@ func TestAStreamThatDoesNotAnswerIsToldAndStopsNoOther(t *testing.T) {
 	t.Parallel()
 	c, _ := ready(t, small(), sharded(2))
 	w := work(t, c, queue.ConsumerConfig{LookEvery: 50 * time.Millisecond})
-	eventually(t, "ready", w.Ready)
+	natstest.Eventually(t, "ready", w.Ready)
 	if err := c.JS.DeleteConsumer(t.Context(), queue.ShardStream(1), queue.ConsumerWorkers); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "told", func() bool { return strings.Contains(w.Unready(), "HOGCAST_GENERATIONS_1") })
+	natstest.Eventually(t, "told", func() bool { return strings.Contains(w.Unready(), "HOGCAST_GENERATIONS_1") })
 	for i := range 3 * 256 { // several pulls
 		publishTo(t, c, 2, inShard(0, 2), fmt.Sprint(i), []byte("{}"))
 		w.Settle(receive(t, w.got, "a delivery from the other"), queue.Ack())
@@ -279,10 +259,10 @@ func TestAStreamThatDoesNotAnswerIsToldAndStopsNoOther(t *testing.T) {
 	if w.Ready() {
 		t.Error("ready, though a stream is not consumed")
 	}
-	setUp(t, c, sharded(2))
+	natstest.SetUp(t, c, sharded(2))
 	publishTo(t, c, 2, inShard(1, 2), "1", []byte("{}"))
 	w.Settle(receive(t, w.got, "a delivery from the stream whose consumer is back"), queue.Ack())
-	eventually(t, "ready again", w.Ready)
+	natstest.Eventually(t, "ready again", w.Ready)
 	w.stop(t)
 }
 
@@ -292,7 +272,7 @@ func TestManyStreamsShareTheWindowAndTakeTheLargestMessages(t *testing.T) {
 	window := queue.NewWindow(4 * queue.Footprint(payload+queue.HeaderRoom))
 	c, _ := ready(t, embedded.Config{MaxPayload: payload}, sharded(shards))
 	w := work(t, c, queue.ConsumerConfig{Window: window})
-	eventually(t, "all wait at the server at one time", func() bool {
+	natstest.Eventually(t, "all wait at the server at one time", func() bool {
 		for _, stream := range streamNames(t, c) {
 			consumer, err := c.JS.Consumer(t.Context(), stream, queue.ConsumerWorkers)
 			if err != nil || consumer.CachedInfo().NumWaiting < 2 {
@@ -387,10 +367,10 @@ func TestAShardWhoseConsumerIsStillToBeMadeIsWaitedFor(t *testing.T) {
 	}
 	w := work(t, c, queue.ConsumerConfig{})
 	w.Settle(receive(t, w.got, "a delivery from the other stream"), queue.Ack())
-	eventually(t, "told", func() bool { return strings.Contains(w.Unready(), "HOGCAST_GENERATIONS_1") })
-	setUp(t, c, sharded(2))
+	natstest.Eventually(t, "told", func() bool { return strings.Contains(w.Unready(), "HOGCAST_GENERATIONS_1") })
+	natstest.SetUp(t, c, sharded(2))
 	w.Settle(receive(t, w.got, "a delivery from the shard"), queue.Ack())
-	eventually(t, "ready", w.Ready)
+	natstest.Eventually(t, "ready", w.Ready)
 	w.stop(t)
 }
 

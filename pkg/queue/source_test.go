@@ -12,6 +12,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // hold stores n branches of a destination, whose bodies are numbers.
@@ -99,7 +100,7 @@ func TestAPullThatFindsNoRoomWaitsAndGivesUpWhole(t *testing.T) {
 		_, err := s.Pull(ctx, 1, time.Second, func(*queue.Delivery) {})
 		ended <- err
 	}()
-	eventually(t, "it presses", part.Pressed)
+	natstest.Eventually(t, "it presses", part.Pressed)
 	if window.Pressed() {
 		t.Error("a part that is full presses the whole")
 	}
@@ -132,7 +133,7 @@ func TestAPartWaitsForTheWhole(t *testing.T) {
 		_, err := second.Pull(ctx, 1, time.Second, func(*queue.Delivery) {})
 		ended <- err
 	}()
-	eventually(t, "it presses the whole", window.Pressed)
+	natstest.Eventually(t, "it presses the whole", window.Pressed)
 	cancel()
 	if err := receive(t, ended, "the end of the pull"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
@@ -206,7 +207,7 @@ func TestADrainThatIsEndedIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pull waits", func() bool {
+	natstest.Eventually(t, "the pull waits", func() bool {
 		info, err := consumer.Info(t.Context())
 		return err == nil && info.NumWaiting == 1
 	})

@@ -9,13 +9,14 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // deadStore is the stream of dead letters with one letter for each subject.
 func deadStore(t *testing.T, subjects ...string) (*queue.Conn, *queue.Store) {
 	t.Helper()
-	conn := connect(t, start(t, embedded.Config{}))
-	setUp(t, conn, queue.DefaultParams())
+	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, conn, queue.DefaultParams())
 	for i, subject := range subjects {
 		m := queue.Message{Subject: subject, ID: fmt.Sprint(i), Body: fmt.Appendf(nil, "body %d", i)}
 		if err := conn.Publish(t.Context(), m); err != nil {
@@ -105,10 +106,10 @@ func TestReadingPassesOverWhatOthersDelete(t *testing.T) {
 
 func TestOnlyALimitIsSaidToBeOne(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, start(t, embedded.Config{}))
+	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	params := queue.DefaultParams()
 	params.DeadQuota = 1
-	setUp(t, conn, params)
+	natstest.SetUp(t, conn, params)
 	m := queue.Message{Subject: queue.DeadSubject("acme", "main", "dropped"), ID: "1"}
 	if err := conn.Publish(t.Context(), m); err != nil {
 		t.Fatal(err)

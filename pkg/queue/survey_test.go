@@ -6,14 +6,15 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestTheSurveyTellsOfEveryStreamOfOurs(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	p := queue.DefaultParams()
 	p.Shards, p.StorageBytes = 3, 1<<30
-	setUp(t, c, p)
+	natstest.SetUp(t, c, p)
 	publish(t, c, "acme", "1", []byte(`{}`)) // by a publisher that knows of no shards
 	publish(t, c, "acme", "2", []byte(`{}`))
 	got, err := c.Survey(t.Context())
@@ -49,8 +50,8 @@ func TestTheSurveyTellsOfEveryStreamOfOurs(t *testing.T) {
 
 func TestASurveyWithoutAConsumerTellsOfTheStreams(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Config{}))
-	setUp(t, c, queue.DefaultParams())
+	c := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, c, queue.DefaultParams())
 	if err := c.JS.DeleteConsumer(t.Context(), queue.StreamGenerations, queue.ConsumerWorkers); err != nil {
 		t.Fatal(err)
 	}

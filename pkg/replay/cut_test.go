@@ -12,6 +12,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/replay"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // A job is cut at every step, at its beginning, in its middle and near its end,
@@ -91,7 +92,7 @@ func (w *world) finish(t *testing.T, spec replay.Spec, change ...func(*replay.Pa
 		}
 		return
 	}
-	eventually(t, "the dead runner's lease runs out", func() bool {
+	natstest.Eventually(t, "the dead runner's lease runs out", func() bool {
 		job, err := runner.Resume(t.Context(), jobs[0].ID)
 		switch {
 		case errors.Is(err, replay.ErrBusy):
@@ -150,7 +151,7 @@ func (w *world) forgetIDs(t *testing.T) {
 	}
 	const id = "a probe"
 	w.idForgotten(t, id) // stores it
-	eventually(t, "an id is forgotten", func() bool { return w.idForgotten(t, id) })
+	natstest.Eventually(t, "an id is forgotten", func() bool { return w.idForgotten(t, id) })
 }
 
 // idForgotten publishes with an id again and tells whether it was stored.

@@ -12,6 +12,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/deadletter"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/replay"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // background is a slow job that runs in the background.
@@ -177,7 +178,7 @@ func TestARunnerThatLostItsJobStops(t *testing.T) {
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("%v: %+v", err, jobs)
 	}
-	eventually(t, "it is stalled", func() bool { return jobs[0].Stalled(time.Now(), lease) })
+	natstest.Eventually(t, "it is stalled", func() bool { return jobs[0].Stalled(time.Now(), lease) })
 	_, err = w.runner("second").Start(t.Context(), replay.Spec{})
 	if !errors.Is(err, replay.ErrBusy) || !strings.Contains(err.Error(), "hogcast replay resume "+jobs[0].ID) {
 		t.Errorf("beside a stalled job: %v", err)
@@ -203,7 +204,7 @@ func TestARunnerWhoseJobWasTakenOverStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := bytes.ReplaceAll(entry.Value, []byte(`"runner":"background"`), []byte(`"runner":"another"`))
-	eventually(t, "the job is written", func() bool {
+	natstest.Eventually(t, "the job is written", func() bool {
 		if entry, err = w.bucket.Get(t.Context(), b.id); err != nil {
 			t.Fatal(err)
 		}

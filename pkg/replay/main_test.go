@@ -21,6 +21,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/replay"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestMain(m *testing.M) {
@@ -66,23 +67,13 @@ func (w *world) patient() *world {
 
 func newWorld(t *testing.T, change ...func(*queue.Params)) *world {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
+	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	w := &world{conn: conn, params: queue.DefaultParams(), tenant: "acme"}
 	for _, c := range change {
 		c(&w.params)
 	}
-	if _, err := queue.Setup(t.Context(), conn, w.params); err != nil {
-		t.Fatal(err)
-	}
+	natstest.SetUp(t, conn, w.params)
+	var err error
 	if w.bucket, err = conn.Bucket(t.Context(), queue.BucketJobs); err != nil {
 		t.Fatal(err)
 	}
@@ -238,20 +229,6 @@ func lines(prefix string, last int) []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(patience)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
 }
 
 var errDead = errors.New("this process is dead")

@@ -18,6 +18,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/replay"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // start runs a job to its end, which must be Done.
@@ -317,7 +318,7 @@ func TestAFullHeldStreamIsWaitedFor(t *testing.T) {
 		done <- job
 	}()
 	var got []string
-	eventually(t, "the job is done", func() bool {
+	natstest.Eventually(t, "the job is done", func() bool {
 		if held := w.held(t); len(held) == 10 || len(w.dead(t)) == 0 {
 			got = append(got, held...)
 			w.deliver(t)
