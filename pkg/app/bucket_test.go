@@ -243,14 +243,16 @@ func TestABranchWhoseEntryCantBeReadIsHeldAndComesBackWhenItIsMended(t *testing.
 func TestAMasterKeyIsRotatedWhileWorkersRunAndOperatorsWrite(t *testing.T) {
 	t.Parallel()
 	w := newBucketWorld(t)
-	w.put(t, w.store, "acme")
-	w.put(t, w.store, "beta", func(d *destination.Destination) { d.PrivacyMode = true })
+	for round := range 4 { // the ids of a tenant's records begin anew
+		w.put(t, w.store, fmt.Sprintf("open%d", round))
+		w.put(t, w.store, fmt.Sprintf("shut%d", round), func(d *destination.Destination) { d.PrivacyMode = true })
+	}
 	stop := w.run(t)
-	sent := 0
+	sent, round := 0, 0
 	publish := func() {
-		w.publish(t, "acme", 20)
-		w.publish(t, "beta", 20)
-		sent += 40
+		w.publish(t, fmt.Sprintf("open%d", round), 20)
+		w.publish(t, fmt.Sprintf("shut%d", round), 20)
+		sent, round = sent+40, round+1
 	}
 	publish()
 	w.giveKeys(t, w.keys[0], w.keys[1])

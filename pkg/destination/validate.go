@@ -79,8 +79,7 @@ func checkHost(u *url.URL) error {
 	if len(host) > 253 {
 		return errors.New("endpoint: host is longer than 253 bytes")
 	}
-	for i := range len(host) {
-		c := host[i]
+	for _, c := range host {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if !letter && c != '-' && c != '.' && c != '_' {
 			return fmt.Errorf("endpoint: host holds %q; write internationalised names in punycode", c)
