@@ -25,7 +25,7 @@ const (
 func (m *mark) judge(ctx context.Context, left *marked) error {
 	left.Deaths++
 	m.keeper.log.Warn("a worker did not end its turn at held work",
-		zap.String("subject", m.held), zap.String("worker", left.Holder), zap.Int("in_a_row", left.Deaths),
+		zap.String("subject", m.held), zap.String("holder", left.Holder), zap.Int("in_a_row", left.Deaths),
 		zap.Uint64("from", left.From), zap.Uint64("to", left.To), zap.Bool("alone", left.Alone))
 	switch {
 	case left.Alone && left.From == left.Suspect:
@@ -62,7 +62,7 @@ func (m *mark) condemn(ctx context.Context, left *marked) error {
 		return err
 	default:
 		m.keeper.log.Error("a held record has killed workers one after another, each with nothing else in hand; it is a dead letter: crashes_worker",
-			zap.String("subject", guilty.Subject), zap.Uint64("sequence", guilty.Sequence), zap.Strings("workers", left.Victims))
+			zap.String("subject", guilty.Subject), zap.Uint64("sequence", guilty.Sequence), zap.Strings("holders", left.Victims))
 		if !m.keeper.Deliverer.BuryStored(ctx, guilty, outcome.CrashesWorker) {
 			return fmt.Errorf("held record %d of %s crashes workers: its dead letter could not be stored", guilty.Sequence, guilty.Subject)
 		}

@@ -84,6 +84,7 @@ type world struct {
 	metrics *prometheus.Registry
 	board   *fleet.Board
 	handler *pipeline.Handler
+	hand    *queue.Hand
 	stop    func() // as a worker stops; once
 }
 
@@ -131,7 +132,7 @@ func startWith(t *testing.T, params queue.Params, change func(*pipeline.Params))
 	}
 	change(&p)
 	handler := pipeline.New(p)
-	w.handler = handler
+	w.handler, w.hand = handler, consumer.Hand
 	ctx, cancel := context.WithCancel(context.Background())
 	keeper := held.NewKeeper(held.Params{
 		Conn: conn, Hand: consumer.Hand, Window: queue.NewWindow(queue.DefaultWindow), Registry: p.Registry,

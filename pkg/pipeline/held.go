@@ -77,7 +77,8 @@ func (k *Keeper) deliver(d *queue.Delivery, to *destination.Destination, done fu
 		k.putOff(b, to)
 		return
 	}
-	k.send(b, to, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Background: true}, func(result delivery.Result) {
+	// What is tried alone has no others to wait for.
+	k.send(b, to, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Background: !k.tried, Probe: k.tried}, func(result delivery.Result) {
 		if cause != "" {
 			k.Health.GuardTried(cause, result.End == delivery.Delivered)
 		}
@@ -132,6 +133,12 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 		}
 		if result.Failures > 0 && a.Gate == fleet.Pass {
 			k.suspect(b, to, result)
+			return
+		}
+		if k.tried && a.Gate == fleet.Pass {
+			// It has no neighbours by which to tell whose fault it is; it must not
+			// keep those behind it from being tried.
+			k.again(b, outcome.HoldReason(result.Verdict.Cause), b.e.Detail)
 			return
 		}
 		b.end(queue.Again(backSoon), false)

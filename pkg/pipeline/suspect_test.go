@@ -152,3 +152,34 @@ func heldMessage(destination, body string, n uint64, change func(*envelope.Envel
 		Subject: queue.HeldSubject("acme", destination), ID: envelope.MoveID(from, destination), Header: e.Headers(), Body: e.Body,
 	}
 }
+
+func TestASuspectThatIsNotTakenKeepsNobodyFromBeingTried(t *testing.T) {
+	t.Parallel()
+	main := to("main", false)
+	w := start(t, queue.DefaultParams(), main)
+	w.posthog.set("main", &outcome.Verdict{Action: outcome.Retry, Cause: outcome.ServerError, Status: 500})
+	for n, id := range []string{"first", "second"} {
+		if err := w.conn.Publish(t.Context(), heldMessage("main", rec("acme", id, ""), uint64(n), nil)); err != nil { //nolint:gosec // small
+			t.Fatal(err)
+		}
+	}
+	source, err := w.conn.DrainSource(t.Context(), w.hand, queue.NewWindow(queue.DefaultWindow), queue.HeldSubject("acme", "main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	via, release := w.handler.HeldBranches(w.conn).Alone(t.Context())
+	defer release()
+	taken := make(chan bool, 1)
+	if _, err := source.Pull(t.Context(), 1, time.Second, func(d *queue.Delivery) {
+		via.Deliver(d, main, func(was bool) { taken <- was })
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !<-taken {
+		t.Error("it stays at the head")
+	}
+	await(t, "its move to the end", func() bool {
+		newest, err := w.conn.Newest(t.Context(), queue.HeldSubject("acme", "main"))
+		return err == nil && strings.Contains(string(newest.Body), "first") && w.held(t, "main") == 2
+	})
+}
