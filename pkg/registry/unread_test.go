@@ -118,3 +118,33 @@ func TestABadEntryAfterASealedOneIsHeldByItsRules(t *testing.T) {
 		t.Errorf("problems: %+v", p)
 	}
 }
+
+func TestALastGoodVersionIsDecryptedWhenItsKeyComes(t *testing.T) {
+	t.Parallel()
+	conn := nats(t)
+	line, err := seal.NewKey("k1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := seal.NewKey("k2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, filepath.Join(t.TempDir(), "keys"), other)
+	keys, err := seal.FromFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, err := seal.FromText(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, openStore(t, registry.StoreParams{Conn: conn, Keys: there}), destinationOf("acme", "main"), 0)
+	raw(t, conn, "acme.main", "{")
+	k := run(t, registry.KVParams{Conn: conn, Keys: keys})
+	if got := k.Current().Get(main); got == nil || !got.SecretUnreadable {
+		t.Fatalf("in force: %+v", got)
+	}
+	write(t, file, other+"\n"+line)
+	await(t, "the last good version", func() bool { d := k.Current().Get(main); return !d.SecretUnreadable && d.APIKey.Reveal() == key })
+}
