@@ -339,7 +339,7 @@ func (w *worker) run(ctx context.Context) error {
 	ctx, stopHeld := context.WithCancel(ctx)
 	defer stopHeld()
 	w.background("heartbeats", w.consumer.Heartbeats)
-	w.log.Info("consuming", zap.Int("destinations", w.files.Current().Len()), zap.String("version", w.config.Version))
+	w.log.Info("consuming", zap.String("version", w.config.Version))
 	w.readiness.unready = w.unready
 	w.readiness.started.Store(true)
 	if w.config.Consuming != nil {

@@ -38,7 +38,7 @@ func (k *KV) publishes(ctx context.Context) {
 		k.publish()
 		if first && ctx.Err() == nil {
 			close(k.ready)
-			k.log.Info("destinations in force", zap.Int("destinations", k.Current().Len()), zap.Int("bad", len(k.Problems())))
+			k.log.Info("destinations in force", zap.Int("destinations", readable(k.Current())), zap.Int("bad", len(k.Problems())))
 			k.rouse() // what could not be recovered in time
 		}
 	}

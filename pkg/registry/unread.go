@@ -16,6 +16,16 @@ func standIn(id destination.ID) *destination.Destination {
 	}
 }
 
+// readable counts the destinations that stand for no entry which can't be read.
+func readable(set *destination.Set) (n int) {
+	for d := range set.All() {
+		if !d.EntryUnreadable {
+			n++
+		}
+	}
+	return n
+}
+
 // standIn is that of the entry, as far as it was read. A key that is unknown, or
 // given twice, may be any of them.
 func (e *entryReader) standIn(id destination.ID, read *destination.Destination) *destination.Destination {

@@ -134,7 +134,7 @@ func (f *Files) publish(loaded *Loaded) []destination.ID {
 	}
 	f.current.Store(set)
 	f.loads.succeeded(loaded.LeftOut)
-	f.log.Info("destinations in force", zap.Int("destinations", set.Len()), zap.Int("left_out", loaded.LeftOut))
+	f.log.Info("destinations in force", zap.Int("destinations", readable(set)), zap.Int("left_out", loaded.LeftOut))
 	if next.kept > 0 {
 		f.log.Warn("of entries with problems the last good version stays in force", zap.Int("destinations", next.kept))
 	}
