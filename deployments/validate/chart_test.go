@@ -17,12 +17,14 @@ import (
 func TestTheGracePeriodIsTheSleepTheDrainAndTenSeconds(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]int64{
-		"":                                       35,
-		"worker: {drainTimeout: 1m30s}":          105,
-		"worker: {drainTimeout: 1500ms}":         17,
-		"worker: {config: {drain_timeout: 40s}}": 55,
-		"worker: {config: {drain-timeout: 41s}}": 56,
-		"preStopSleepSeconds: 0":                 30,
+		"":                                          35,
+		"worker: {drainTimeout: 1m30s}":             105,
+		"worker: {drainTimeout: 1500ms}":            17,
+		"worker: {config: {drain_timeout: 40s}}":    55,
+		"worker: {config: {drain-timeout: 41s}}":    56,
+		"worker: {config: {drain: {timeout: 42s}}}": 57,
+		"worker: {drainTimeout: 24h}":               86415,
+		"preStopSleepSeconds: 0":                    30,
 		"{preStopSleepSeconds: 20, worker: {drainTimeout: 1h0.5s}}": 3631,
 		"terminationGracePeriodSeconds: 300":                        300,
 	} {
@@ -50,6 +52,9 @@ func TestGoIsToldOfItsLimits(t *testing.T) {
 		"resources: {requests: {cpu: 3, memory: 1G}, limits: {memory: 1G}}":                     {"900000000", "6"},
 		"resources: {requests: {cpu: 1500m, memory: 1.5Gi}, limits: {cpu: 2500m, memory: 2Gi}}": {"1932735283", "3"},
 		"resources: {requests: {memory: 536870912}, limits: {memory: 536870912}}":               {"483183820", "2"},
+		"resources: {limits: {cpu: 1500m}}":                                                     {"483183820", "2"},
+		"resources: {limits: {cpu: 0.1}}":                                                       {"483183820", "1"},
+		"resources: null":                                                                       {"", ""},
 		"{goMaxProcs: 7, goMemLimitPercent: 50}":                                                {"268435456", "7"},
 		"goMemLimitPercent: 0":                                                                  {"", "2"},
 		"resources: {limits: {memory: null}}":                                                   {"", "2"},
@@ -429,13 +434,13 @@ func TestDashboardsComeOutAsTheyAre(t *testing.T) {
 
 func TestTheConfigurationIsYAMLThatKeepsTheUsersWord(t *testing.T) {
 	t.Parallel()
-	out := with(t, "worker: {window: 32MiB, config: {window: 48MiB, main-lane-max: 9s, nats: {domain: x}}}")
+	out := with(t, "worker: {window: 32MiB, config: {window: 48MiB, main-lane-max: 9s, otlp: {headers: x}}}")
 	config := map[string]any{}
 	text := out.find(t, "ConfigMap", "hogcast-worker").str("data", "worker.yaml")
 	if err := yaml.UnmarshalStrict([]byte(text), &config); err != nil {
 		t.Fatal(err)
 	}
-	if config["window"] != "48MiB" || config["main-lane-max"] != "9s" || config["main_lane_max"] != nil || !bytes.Contains([]byte(text), []byte("domain: x")) {
+	if config["window"] != "48MiB" || config["main-lane-max"] != "9s" || config["main_lane_max"] != nil || !bytes.Contains([]byte(text), []byte("headers: x")) {
 		t.Errorf("got\n%s", text)
 	}
 }

@@ -95,3 +95,12 @@ func (p pod) env(name string) string {
 	}
 	return ""
 }
+
+// text is everything.
+func (r rendered) text() string {
+	var all strings.Builder
+	for _, o := range r.objects {
+		all.WriteString(o.text + "\n---\n")
+	}
+	return all.String()
+}

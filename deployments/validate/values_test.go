@@ -60,6 +60,23 @@ func TestWrongValuesGiveErrorsThatMend(t *testing.T) {
 		"networkPolicy: {https: {ports: ['443']}}":                                      "ports",
 		"extraEnvs: {A: b}":                                                             "extraEnvs",
 		"podDisruptionBudget: {maxUnavailable: some}":                                   "maxUnavailable",
+		"fullnameOverride: My_Release":                                                  "fullnameOverride",
+		"namespaceOverride: a.b":                                                        "namespaceOverride",
+		"commonLabels: {team: a b}":                                                     "commonLabels",
+		"image: {repository: 'a/b:1'}":                                                  "image.repository: a/b:1 has a tag; that goes into image.tag",
+		"resources: {limits: {memory: 512m}}":                                           "512m is thousandths of a byte; write M or Mi",
+		"resources: {requests: {memory: 512m}}":                                         "512m is thousandths of a byte; write M or Mi",
+		"{resources: {limits: {memory: 128Mi}}, worker: {window: 45MiB}}":               "is less than worker.window and the 88 MiB",
+		"strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 0%}}":                  "maxUnavailable and maxSurge are both 0",
+		"worker: {config: {listen: '127.0.0.1:8080'}}":                                  "worker.config: listen: 127.0.0.1:8080 is not where probes",
+		"worker: {config: {listen: '-'}}":                                               "worker.config: listen: -",
+		"worker: {config: {drain: {timeout: 40}}}":                                      "worker.drainTimeout: \"40\" is no duration",
+		"worker: {config: {nats: {url: 'nats://x'}}}":                                   "worker.config: nats_url: set-up and doctor connect, too",
+		"extraEnvs: [{name: HOGCAST_DRAIN_TIMEOUT, value: 60s}]":                        "extraEnvs: HOGCAST_DRAIN_TIMEOUT would be overlooked by what the chart computes from it; set worker.drainTimeout",
+		"extraEnvs: [{name: HOGCAST_EGRESS_ALLOW, value: 10.0.0.0/8}]":                  "set worker.egressAllow",
+		"extraArgs: [--window=1GiB]":                                                    "extraArgs: --window would be overlooked",
+		"extraArgs: [--listen, ':9']":                                                   "set port",
+		"{autoscaling: {enabled: true, keda: {extraTriggers: [{type: cron, metadata: {}}]}}, setup: {shards: 2}}": "would overlook the trigger cron",
 	} {
 		t.Run(values, func(t *testing.T) {
 			t.Parallel()
@@ -137,7 +154,7 @@ func TestTheSchemaAndTheValuesNameTheSameKeys(t *testing.T) {
 
 // optional keys have no default.
 func optional(path, key string) bool {
-	return path == "" && key == "global" || path == ".nats.auth.values" || path == ".affinity" || path == ".dnsConfig"
+	return path == "" && (key == "global" || key == "enabled") || path == ".nats.auth.values" || path == ".affinity" || path == ".dnsConfig"
 }
 
 func TestEveryValueOfTheChartsOwnIsExplained(t *testing.T) {

@@ -2,15 +2,22 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* 52: room for the longest suffix, which names the component. */ -}}
+{{- /*
+48: room for the longest suffix of what takes 63, a Job's. A release may have
+dots in its name, a Service may not.
+*/ -}}
 {{- define "hogcast.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
-{{- else if contains (include "hogcast.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name (include "hogcast.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- $name := include "hogcast.name" . -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $full .Values.fullnameOverride | replace "." "-" | trunc 48 | trimSuffix "-" -}}
 {{- end -}}
+
+{{- /* serviceName of {name}: a Service's begins with a letter. */ -}}
+{{- define "hogcast.serviceName" -}}
+{{- if not (regexMatch "^[a-z]" .name) -}}
+{{- fail (printf "fullnameOverride: the name of a Service can't begin with a digit, as %s does; give another" .name) -}}
+{{- end -}}
+{{- .name -}}
 {{- end -}}
 
 {{- define "hogcast.namespace" -}}
@@ -29,6 +36,9 @@
 {{- define "hogcast.image" -}}
 {{- $image := .Values.image -}}
 {{- $tag := default .Chart.AppVersion $image.tag -}}
+{{- if contains ":" (base $image.repository) -}}
+{{- fail (printf "image.repository: %s has a tag; that goes into image.tag" $image.repository) -}}
+{{- end -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $image.repository $image.digest -}}
 {{- else if eq (toString $tag) "latest" -}}
@@ -49,7 +59,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- $labels := include "hogcast.selectorLabels" . | fromYaml -}}
 {{- $chart := printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" -}}
 {{- $more := dict "helm.sh/chart" $chart "app.kubernetes.io/version" .root.Chart.AppVersion "app.kubernetes.io/managed-by" .root.Release.Service "app.kubernetes.io/part-of" "hogcast" -}}
-{{- merge $labels $more (deepCopy .root.Values.commonLabels) | toYaml -}}
+{{- merge $labels $more (deepCopy (default dict .root.Values.commonLabels)) | toYaml -}}
 {{- end -}}
 
 {{- /* metadata takes {root, component, name} and labels, annotations, namespace. */ -}}
@@ -58,7 +68,7 @@ name: {{ .name }}
 namespace: {{ default (include "hogcast.namespace" .root) .namespace }}
 labels:
   {{- merge (include "hogcast.labels" . | fromYaml) (deepCopy (default dict .labels)) | toYaml | nindent 2 }}
-{{- with merge (deepCopy (default dict .annotations)) (deepCopy .root.Values.commonAnnotations) }}
+{{- with merge (deepCopy (default dict .annotations)) (deepCopy (default dict .root.Values.commonAnnotations)) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

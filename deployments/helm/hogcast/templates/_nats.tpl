@@ -130,7 +130,7 @@
 
 {{- /* natsPorts: of the policy, or of the URLs; a JSON list of numbers. */ -}}
 {{- define "hogcast.natsPorts" -}}
-{{- $ports := .Values.networkPolicy.nats.ports -}}
+{{- $ports := default list .Values.networkPolicy.nats.ports -}}
 {{- if not $ports -}}
 {{- range splitList "," (include "hogcast.natsURL" .) -}}
 {{- $port := regexFind ":[0-9]+(/.*)?$" (trim .) | trimPrefix ":" | regexFind "^[0-9]+" -}}

@@ -1,8 +1,9 @@
 {{- /* egressInside: DNS and NATS. */ -}}
 {{- define "hogcast.egressInside" -}}
 {{- $np := .Values.networkPolicy -}}
+{{- with $np.dns.ports }}
 - ports:
-    {{- range $np.dns.ports }}
+    {{- range . }}
     - {port: {{ . }}, protocol: UDP}
     - {port: {{ . }}, protocol: TCP}
     {{- end }}
@@ -10,6 +11,7 @@
   to:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end }}
 - ports:
     {{- range include "hogcast.natsPorts" . | fromJsonArray }}
     - {port: {{ . }}, protocol: TCP}

@@ -3,8 +3,10 @@
 {{- $v := .root.Values -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
+{{- with $v.podSecurityContext }}
 securityContext:
-  {{- toYaml $v.podSecurityContext | nindent 2 }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with $v.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -45,7 +47,7 @@ hostAliases:
 
 {{- /* podLabels of {root, component}: without the chart's version, which alone is no reason for a rollout. */ -}}
 {{- define "hogcast.podLabels" -}}
-{{- merge (include "hogcast.selectorLabels" . | fromYaml) (deepCopy .root.Values.podLabels) (deepCopy .root.Values.commonLabels) | toYaml -}}
+{{- merge (include "hogcast.selectorLabels" . | fromYaml) (deepCopy (default dict .root.Values.podLabels)) (deepCopy (default dict .root.Values.commonLabels)) | toYaml -}}
 {{- end -}}
 
 {{- /* spread of {root, component}: constraints that name no pods mean the component's own, of one rollout. */ -}}
@@ -63,14 +65,23 @@ hostAliases:
 {{- if $constraints -}}{{- toYaml $constraints -}}{{- end -}}
 {{- end -}}
 
-{{- /* container of {root, resources, name}: what every container has. */ -}}
+{{- /* container of {root, resources}: what every container has. */ -}}
 {{- define "hogcast.containerBasics" -}}
+{{- range default dict .resources -}}
+{{- if and (kindIs "map" .) (hasSuffix "m" (toString .memory)) -}}
+{{- fail (printf "resources: memory: %v is thousandths of a byte; write M or Mi" .memory) -}}
+{{- end -}}
+{{- end -}}
 image: {{ include "hogcast.image" .root | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{- with .root.Values.securityContext }}
 securityContext:
-  {{- toYaml .root.Values.securityContext | nindent 2 }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .resources }}
 resources:
-  {{- toYaml .resources | nindent 2 }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- /* oneShotPod of {root, component, args, resources, serviceAccount}: a pod of the operator's command, for Jobs. */ -}}
@@ -121,7 +132,7 @@ volumes:
 {{- range $own -}}
 {{- if not (hasKey $names .name) -}}{{- $env = append $env . -}}{{- end -}}
 {{- end -}}
-{{- concat $env .extra | toYaml -}}
+{{- concat $env (default list .extra) | toYaml -}}
 {{- end -}}
 
 {{- /* ownEnv: a worker is named after its pod. */ -}}

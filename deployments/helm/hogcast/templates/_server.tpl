@@ -14,8 +14,8 @@ kind: Deployment
 metadata:
   {{- include "hogcast.metadata" $it | nindent 2 }}
 spec:
-  replicas: {{ $c.replicaCount }}
-  revisionHistoryLimit: {{ $v.revisionHistoryLimit }}
+  replicas: {{ int64 $c.replicaCount }}
+  revisionHistoryLimit: {{ int64 $v.revisionHistoryLimit }}
   strategy:
     type: RollingUpdate
     rollingUpdate: {maxUnavailable: 0, maxSurge: 25%}
@@ -37,7 +37,7 @@ spec:
       topologySpreadConstraints:
         {{- . | nindent 8 }}
       {{- end }}
-      terminationGracePeriodSeconds: {{ add $c.preStopSleepSeconds $c.drainSeconds 10 }}
+      terminationGracePeriodSeconds: {{ add (int64 $c.preStopSleepSeconds) (int64 $c.drainSeconds) 10 }}
       containers:
         - name: {{ .component }}
           {{- include "hogcast.containerBasics" (dict "root" .root "resources" $c.resources) | nindent 10 }}
@@ -50,12 +50,16 @@ spec:
             - name: http
               containerPort: {{ $c.port }}
               protocol: TCP
+          {{- with $v.livenessProbe }}
           livenessProbe:
             httpGet: {path: /livez, port: http}
-            {{- toYaml $v.livenessProbe | nindent 12 }}
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with $v.readinessProbe }}
           readinessProbe:
             httpGet: {path: /readyz, port: http}
-            {{- toYaml $v.readinessProbe | nindent 12 }}
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
           lifecycle:
             preStop:
               sleep:
@@ -72,6 +76,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata:
+  {{- $_ := include "hogcast.serviceName" $it }}
   {{- include "hogcast.metadata" (merge (dict "annotations" $c.service.annotations) $it) | nindent 2 }}
 spec:
   type: {{ $c.service.type }}

@@ -1,8 +1,12 @@
-{{- /* seconds of a duration such as 1m30s, rounded up. */ -}}
+{{- /* seconds of {value, name}: a duration such as 1m30s, rounded up. */ -}}
 {{- define "hogcast.seconds" -}}
+{{- $text := toString .value -}}
+{{- if not (regexMatch "^(0|([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$" $text) -}}
+{{- fail (printf "%s: %q is no duration; write it like 20s or 1m30s" .name $text) -}}
+{{- end -}}
 {{- $of := dict "h" 3600.0 "m" 60.0 "s" 1.0 "ms" 0.001 "us" 0.000001 "µs" 0.000001 "ns" 0.000000001 -}}
 {{- $total := 0.0 -}}
-{{- range regexFindAll "[0-9.]+(h|ms|m|s|us|µs|ns)" (toString .) -1 -}}
+{{- range regexFindAll "[0-9.]+(h|ms|m|s|us|µs|ns)" $text -1 -}}
 {{- $unit := regexReplaceAll "^[0-9.]+" . "" -}}
 {{- $total = addf $total (mulf (float64 (trimSuffix $unit .)) (get $of $unit)) -}}
 {{- end -}}
@@ -35,8 +39,9 @@
 
 {{- /* goEnv of {resources, percent, maxProcs, name}: GOMEMLIMIT and GOMAXPROCS from the limits. */ -}}
 {{- define "hogcast.goEnv" -}}
-{{- $limits := default dict .resources.limits -}}
-{{- $requests := default dict .resources.requests -}}
+{{- $resources := default dict .resources -}}
+{{- $limits := default dict $resources.limits -}}
+{{- $requests := default dict $resources.requests -}}
 {{- if and $limits.memory (gt (int .percent) 0) }}
 {{- $bytes := include "hogcast.bytes" (dict "value" $limits.memory "name" (printf "%s.limits.memory" .name)) }}
 - name: GOMEMLIMIT
@@ -56,15 +61,14 @@
 {{- end }}
 {{- end -}}
 
-{{- /* windowBytes: worker.window, or what worker.config makes of it. */ -}}
 {{- define "hogcast.windowBytes" -}}
-{{- $window := default .Values.worker.window .Values.worker.config.window -}}
-{{- include "hogcast.bytes" (dict "value" $window "name" "worker.window") -}}
+{{- $settings := include "hogcast.settings" . | fromJson -}}
+{{- include "hogcast.bytes" (dict "value" $settings.window "name" "worker.window") -}}
 {{- end -}}
 
 {{- define "hogcast.drainSeconds" -}}
-{{- $config := .Values.worker.config -}}
-{{- include "hogcast.seconds" (coalesce (get $config "drain_timeout") (get $config "drain-timeout") .Values.worker.drainTimeout) -}}
+{{- $settings := include "hogcast.settings" . | fromJson -}}
+{{- include "hogcast.seconds" (dict "value" $settings.drain_timeout "name" "worker.drainTimeout") -}}
 {{- end -}}
 
 {{- /* graceSeconds of the workers: never less than what stopping takes. */ -}}

@@ -1,27 +1,3 @@
-{{- /* workerConfig: the worker's YAML file. worker.config comes last. */ -}}
-{{- define "hogcast.workerConfig" -}}
-{{- $w := .Values.worker -}}
-{{- $c := dict "listen" (printf ":%d" (int .Values.port)) "window" $w.window "main_lane_max" $w.mainLaneMax "hold_max" $w.holdMax "request_timeout" $w.requestTimeout "drain_timeout" $w.drainTimeout "metrics_tenants" (int $w.metricsTenants) "log" (dict "level" $w.log.level "format" $w.log.format) -}}
-{{- with $w.egressAllow }}{{- $_ := set $c "egress_allow" . -}}{{- end -}}
-{{- if ne .Values.destinations.from "kv" -}}
-{{- $_ := set $c "destinations" "/etc/hogcast/destinations" -}}
-{{- else if include "hogcast.keyRingSecret" . -}}
-{{- $_ := set $c "secrets_key_file" (printf "/etc/hogcast/keys/%s" .Values.keyRing.key) -}}
-{{- end -}}
-{{- if $w.profiling.enabled -}}
-{{- $_ := set $c "admin_listen" (printf "127.0.0.1:%d" (int $w.profiling.port)) -}}
-{{- end -}}
-{{- if $w.traces.enabled -}}
-{{- $_ := set $c "otlp_endpoint" $w.traces.endpoint -}}
-{{- $_ := set $c "trace_sample" $w.traces.sample -}}
-{{- end -}}
-{{- range $key, $value := $w.config -}}
-{{- $_ := unset $c (replace "-" "_" $key) -}}
-{{- $_ := set $c $key $value -}}
-{{- end -}}
-{{- toYaml $c -}}
-{{- end -}}
-
 {{- define "hogcast.keyRingSecret" -}}
 {{- if .Values.keyRing.existingSecret -}}
 {{- .Values.keyRing.existingSecret -}}
@@ -59,12 +35,17 @@
 {{- if and .Values.worker.traces.enabled (not .Values.worker.traces.endpoint) -}}
 {{- fail "worker.traces.endpoint: missing; name the collector, such as http://otel-collector.observability:4318" -}}
 {{- end -}}
-{{- $memory := dig "limits" "memory" "" .Values.resources -}}
+{{- include "hogcast.checkSettings" . -}}
+{{- $memory := dig "limits" "memory" "" (default dict .Values.resources) -}}
 {{- if $memory -}}
 {{- $limit := int64 (include "hogcast.bytes" (dict "value" $memory "name" "resources.limits.memory")) -}}
 {{- $window := int64 (include "hogcast.windowBytes" .) -}}
 {{- if gt (mul $window 5) (mul $limit 2) -}}
 {{- fail (printf "worker.window: %d bytes is more than 40 %% of resources.limits.memory, %d: the worker would be killed for want of memory; lower the one or raise the other" $window $limit) -}}
+{{- end -}}
+{{- $least := add $window 92274688 -}}{{- /* pkg/app/memory.go: what a worker takes beside its window, 88 MiB */ -}}
+{{- if gt $least $limit -}}
+{{- fail (printf "resources.limits.memory: %d bytes is less than worker.window and the 88 MiB that a worker takes beside it, %d: it would be killed for want of memory; raise it, or lower the window" $limit $least) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -119,5 +100,20 @@ spec:
 {{- define "hogcast.workerAnnotations" -}}
 {{- $a := dict "kubectl.kubernetes.io/default-container" "worker" "checksum/config" (include "hogcast.workerConfig" . | sha256sum) -}}
 {{- if .Values.nats.auth.values -}}{{- $_ := set $a "checksum/nats" (.Values.nats.auth | toJson | sha256sum) -}}{{- end -}}
-{{- merge (deepCopy .Values.podAnnotations) $a | toYaml -}}
+{{- merge (deepCopy (default dict .Values.podAnnotations)) $a | toYaml -}}
+{{- end -}}
+
+{{- /* strategy: Recreate takes no rollingUpdate, which the default values have. */ -}}
+{{- define "hogcast.strategy" -}}
+{{- $s := deepCopy (default dict .Values.strategy) -}}
+{{- if eq (toString $s.type) "Recreate" -}}
+{{- $s = omit $s "rollingUpdate" -}}
+{{- end -}}
+{{- $zero := list "0" "0%" -}}
+{{- with $s.rollingUpdate -}}
+{{- if and (has (toString .maxUnavailable) $zero) (has (toString .maxSurge) $zero) -}}
+{{- fail "strategy.rollingUpdate: maxUnavailable and maxSurge are both 0: no pod could ever be replaced; raise one" -}}
+{{- end -}}
+{{- end -}}
+{{- with $s }}{{- toYaml . -}}{{- end -}}
 {{- end -}}
