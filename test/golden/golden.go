@@ -14,26 +14,26 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // Check compares a text with a file; with -update it writes the file first.
-func Check(t testing.TB, file, got string) {
-	t.Helper()
+func Check(tb testing.TB, file, got string) {
+	tb.Helper()
 	if *update {
-		write(t, file, got)
+		write(tb, file, got)
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
+		tb.Errorf("%s (-want +got; mend with -update):\n%s", file, diff)
 	}
 }
 
-func write(t testing.TB, file, text string) {
-	t.Helper()
+func write(tb testing.TB, file, text string) {
+	tb.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // a folder of the repository
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // a file of the repository
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
