@@ -342,6 +342,8 @@ func (w *worker) run(ctx context.Context) error {
 	w.log.Info("consuming", zap.String("version", w.config.Version))
 	w.readiness.unready = w.unready
 	w.readiness.started.Store(true)
+	// At once: the last pulls stay open for two seconds more.
+	context.AfterFunc(ctx, func() { w.readiness.draining.Store(true) })
 	if w.config.Consuming != nil {
 		w.config.Consuming()
 	}
