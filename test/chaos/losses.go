@@ -42,26 +42,27 @@ func (l *losses) done(change func()) {
 	change()
 }
 
-// lossWait is how long a loss waits for the others to be current.
-const lossWait = 5 * time.Second
+// harmWait is how long a step waits until it may begin; a loss until the others
+// are current.
+const harmWait = 5 * time.Second
 
-// harm plays a step that harms nodes, where it may.
+// harm plays a step that harms nodes, once it may.
 func (p *player) harm(ctx context.Context, s plan.Step) error {
 	loss := s.Verb == plan.LoseNode
 	var end func()
-	bounded, cancel := context.WithTimeout(ctx, lossWait)
+	bounded, cancel := context.WithTimeout(ctx, harmWait)
 	defer cancel()
 	begun := poll(bounded, 100*time.Millisecond, func() (ok bool) {
 		if end, ok = p.losses.begin(loss); !ok {
-			return !loss
+			return false
 		}
 		if loss && !p.cluster.current(bounded) {
 			end()
-			end = nil
+			return false
 		}
-		return end != nil
+		return true
 	})
-	if !begun || end == nil {
+	if !begun {
 		return errSkipped
 	}
 	defer end()

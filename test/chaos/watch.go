@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hogcast/hogcast/pkg/envelope"
@@ -122,10 +123,12 @@ func readLetters(ctx context.Context, js jetstream.JetStream, o *oracle.Oracle) 
 				return err
 			}
 		}
-		if got == 0 {
+		left -= min(got, left)
+		// A consumer that has just been made may not be known at every node yet.
+		unknown := errors.Is(batch.Error(), nats.ErrNoResponders) && pause(ctx, 200*time.Millisecond)
+		if got == 0 && !unknown {
 			return fmt.Errorf("reading dead letters: %d did not come: %w", left, batch.Error())
 		}
-		left -= min(got, left)
 	}
 	return nil
 }
