@@ -13,7 +13,7 @@ import (
 
 func TestWorkersGoOnWhenNATSIsBack(t *testing.T) {
 	t.Parallel()
-	cfg := embedded.Config{MaxPayload: 64 << 10}
+	cfg := embedded.Config{StoreDir: t.TempDir(), MaxPayload: 64 << 10}
 	first := natstest.Start(t, cfg)
 	u, err := url.Parse(first.ClientURL())
 	if err != nil {
@@ -23,9 +23,7 @@ func TestWorkersGoOnWhenNATSIsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	tn := &town{first, natstest.Connect(t, first)}
-	if _, err := queue.Setup(t.Context(), tn.outside, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	natstest.SetUp(t, tn.outside, queue.DefaultParams())
 	a, b := tn.worker(t, "a"), tn.worker(t, "b")
 	before, during, after := destinationOf("before"), destinationOf("during"), destinationOf("after")
 	a.Observe(before, unauthorized())
