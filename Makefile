@@ -58,6 +58,9 @@ chaos-short: ## The same with regression seeds, within two minutes
 chaos-cluster: ## The same with each NATS node on a host of its own, cut off, lost, full: SEED=, RUNS=, DURATION=
 	$(GO) run ./test/chaos -net -rate 200 -append docs/chaos.md -seed $(or $(SEED),0) -runs $(or $(RUNS),1) -duration $(or $(DURATION),30s) $(CHAOS)
 
+chaos-cluster-short: ## A run of it in about a minute
+	$(GO) run ./test/chaos -net -rate 150 -seed 5435 -duration 13s -drain 90s
+
 chaos-seeds: ## The same with every regression seed, a minute of faults each
 	$(GO) run ./test/chaos -seeds test/chaos/seeds.txt -duration 60s
 
