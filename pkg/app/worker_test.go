@@ -16,6 +16,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/sandbox"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,18 +34,7 @@ type world struct {
 func newWorld(t *testing.T, destinations string) *world {
 	t.Helper()
 	w := &world{posthog: sandbox.New(sandbox.Config{Strict: true})}
-	var err error
-	if w.nats, err = embedded.Start(embedded.Config{StoreDir: t.TempDir()}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.nats.Stop)
-	if w.conn, err = queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{w.nats.ClientURL()}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.conn.Close)
-	if _, err := queue.Setup(t.Context(), w.conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	w.nats, w.conn = natstest.New(t)
 	if err := w.posthog.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func connect(t *testing.T) *queue.Conn {
@@ -20,19 +21,8 @@ func connect(t *testing.T) *queue.Conn {
 
 func connectWith(t *testing.T, params queue.Params) *queue.Conn {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
-		t.Fatal(err)
-	}
+	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, conn, params)
 	return conn
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestWhatIsHeldForTooLongIsADeadLetter(t *testing.T) {
@@ -39,7 +40,7 @@ func TestWhatIsHeldForTooLongIsADeadLetter(t *testing.T) {
 				}
 			}
 			tn.rouse(t, to.ID)
-			eventually(t, "the old ones are dead letters", func() bool { return len(w.sink.letters(outcome.Expired)) >= 3 })
+			natstest.Eventually(t, "the old ones are dead letters", func() bool { return len(w.sink.letters(outcome.Expired)) >= 3 })
 			if time.Since(old) > 2*holdMax {
 				return // this machine was too slow to tell the young from the old
 			}
@@ -59,7 +60,7 @@ func TestHoldMaxHasADefaultOfTheKeeper(t *testing.T) {
 	tn.hold(t, to.ID, "", 2)
 	w := tn.worker(t, "a", func(p *held.Params) { p.HoldMax = time.Millisecond })
 	tn.rouse(t, to.ID)
-	eventually(t, "both are dead letters, and the wake-up is gone", func() bool {
+	natstest.Eventually(t, "both are dead letters, and the wake-up is gone", func() bool {
 		return len(w.sink.letters(outcome.Expired)) == 2 && tn.wakeupsFor(t, to.ID) == 0
 	})
 }
@@ -76,16 +77,16 @@ func TestWhatIsHeldForAMissingDestinationWaitsAWhile(t *testing.T) {
 		tn.hold(t, id, "", 3)
 		began := time.Now()
 		tn.rouse(t, id)
-		eventually(t, "it is seen that it is missing", func() bool {
+		natstest.Eventually(t, "it is seen that it is missing", func() bool {
 			return w.hand.Stats().Retried > int64(round) || len(w.sink.letters(outcome.DestinationDeleted)) > before
 		})
-		eventually(t, "they are dead letters, and the wake-up is gone", func() bool {
+		natstest.Eventually(t, "they are dead letters, and the wake-up is gone", func() bool {
 			return len(w.sink.letters(outcome.DestinationDeleted)) == before+3 && tn.wakeupsFor(t, id) == 0 && w.keeper.Active() == 0
 		})
 		if took := time.Since(began); took < missingFor {
 			t.Errorf("time %d: buried after %s, want at least %s", round+1, took, missingFor)
 		}
-		eventually(t, "its mark is gone", func() bool { return len(w.board.Count()) == 0 })
+		natstest.Eventually(t, "its mark is gone", func() bool { return len(w.board.Count()) == 0 })
 	}
 }
 
@@ -96,10 +97,10 @@ func TestADestinationThatComesInTimeGetsWhatIsHeld(t *testing.T) {
 	w := tn.worker(t, "a")
 	tn.hold(t, to.ID, "", 3)
 	tn.rouse(t, to.ID)
-	eventually(t, "it is missing", func() bool { return w.board.Status(to).Reason == outcome.Missing && w.hand.Stats().Retried == 1 })
+	natstest.Eventually(t, "it is missing", func() bool { return w.board.Status(to).Reason == outcome.Missing && w.hand.Stats().Retried == 1 })
 	tn.know(to)
 	w.board.Changed(tn.Current())
-	eventually(t, "all is delivered", func() bool { return len(w.sink.delivered()) == 3 })
+	natstest.Eventually(t, "all is delivered", func() bool { return len(w.sink.delivered()) == 3 })
 	if got := w.sink.letters(outcome.DestinationDeleted); len(got) != 0 {
 		t.Errorf("dead letters: %v", got)
 	}
@@ -113,7 +114,7 @@ func TestTheSweepRepairsWhatACrashHasLeft(t *testing.T) {
 	tn.hold(t, to.ID, "", 3)
 	tn.hold(t, other.ID, queue.HostToken(endpoint), 2)
 	w := tn.worker(t, "a") // its first sweep is within 5 s
-	eventually(t, "all is delivered, and no wake-up is left", func() bool {
+	natstest.Eventually(t, "all is delivered, and no wake-up is left", func() bool {
 		return len(w.sink.delivered()) == 5 && tn.count(t, queue.StreamWakeups, ">") == 0
 	})
 }
@@ -138,12 +139,12 @@ func TestWhatIsHeldForAHostThatIsDownExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	tn.rouse(t, other.ID)
-	eventually(t, "what is held for too long is buried", func() bool { return len(w.sink.letters(outcome.Expired)) == 203 })
-	eventually(t, "and gone", func() bool { return tn.count(t, queue.StreamHeldHosts, ">") == 3 && tn.heldFor(t, other.ID) == 0 })
+	natstest.Eventually(t, "what is held for too long is buried", func() bool { return len(w.sink.letters(outcome.Expired)) == 203 })
+	natstest.Eventually(t, "and gone", func() bool { return tn.count(t, queue.StreamHeldHosts, ">") == 3 && tn.heldFor(t, other.ID) == 0 })
 	if got := tn.count(t, queue.StreamHeldHosts, queue.HeldHostSubject(token, "patient", "main")); got != 3 {
 		t.Errorf("%d are held for the patient one, want 3", got)
 	}
-	eventually(t, "no mark is left", func() bool { return w.keeper.Active() == 0 && len(tn.marks(t)) == 0 })
+	natstest.Eventually(t, "no mark is left", func() bool { return w.keeper.Active() == 0 && len(tn.marks(t)) == 0 })
 }
 
 func TestWhatCantBeRoutedExpires(t *testing.T) {
@@ -153,7 +154,7 @@ func TestWhatCantBeRoutedExpires(t *testing.T) {
 	tn.hold(t, unrouted, "", 3)
 	w := tn.worker(t, "a", func(p *held.Params) { p.HoldMax = time.Millisecond })
 	tn.rouse(t, unrouted)
-	eventually(t, "all are buried", func() bool { return tn.heldFor(t, unrouted) == 0 && tn.wakeupsFor(t, unrouted) == 0 })
+	natstest.Eventually(t, "all are buried", func() bool { return tn.heldFor(t, unrouted) == 0 && tn.wakeupsFor(t, unrouted) == 0 })
 	if got := w.sink.letters(outcome.Expired); len(got) != 3 {
 		t.Errorf("expired: %v, want 3", got)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // quickly has a dead worker's wake-up come back soon.
@@ -102,7 +103,7 @@ func TestAHeldRecordThatKillsWorkersIsADeadLetter(t *testing.T) {
 			if diff := cmp.Diff(want, slices.Compact(delivered)); diff != "" {
 				t.Errorf("delivered (-want +got):\n%s", diff)
 			}
-			eventually(t, "no mark is left", func() bool { return len(tn.marks(t)) == 0 })
+			natstest.Eventually(t, "no mark is left", func() bool { return len(tn.marks(t)) == 0 })
 		})
 	}
 }
@@ -180,7 +181,7 @@ func TestAnOrderlyStopIsNoDeath(t *testing.T) {
 	w.sink.gate.Store(&gate)
 	w.stopKeeper = background(t, w.keeper.Run)
 	tn.rouse(t, to.ID)
-	eventually(t, "it says what it has in hand", func() bool {
+	natstest.Eventually(t, "it says what it has in hand", func() bool {
 		all := tn.marks(t)
 		return len(all) == 1 && strings.HasPrefix(all[0].Holder, "a/") && w.hand.Stats().InHand > 1
 	})
@@ -218,7 +219,7 @@ func TestAWorkerThatComesBackWasNotKilled(t *testing.T) {
 	frozen.stopKeeper = background(t, frozen.keeper.Run)
 	thaw := sync.OnceFunc(func() { close(gate) })
 	t.Cleanup(thaw)
-	eventually(t, "it has the record in hand, alone", func() bool {
+	natstest.Eventually(t, "it has the record in hand, alone", func() bool {
 		m := tn.marks(t)
 		return len(m) == 1 && strings.HasPrefix(m[0].Holder, "frozen/") && m[0].Alone
 	})
@@ -233,7 +234,7 @@ func TestAWorkerThatComesBackWasNotKilled(t *testing.T) {
 		t.Fatalf("it is not counted: %+v", tn.marks(t))
 	}
 	thaw()
-	eventually(t, "it takes back that it died", func() bool { return !blamed() })
+	natstest.Eventually(t, "it takes back that it died", func() bool { return !blamed() })
 }
 
 // marked is a mark as it is stored.

@@ -11,6 +11,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestTheStateOfADestinationThatIsNoMoreIsDropped(t *testing.T) {
@@ -43,7 +44,7 @@ func TestTheStateOfADestinationThatIsNoMoreIsDropped(t *testing.T) {
 	<-time.After(after)
 	sweep()
 	want := []string{"_host.other", "holds.main", "known.main", "probed.main", "unread.main", "unread.sibling"}
-	eventually(t, "what is gone is dropped", func() bool { return !slices.Contains(tn.states(t), "gone.main") })
+	natstest.Eventually(t, "what is gone is dropped", func() bool { return !slices.Contains(tn.states(t), "gone.main") })
 	if diff := cmp.Diff(want, tn.states(t)); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestParkHoldsTheBranchAndWakes(t *testing.T) {
@@ -49,7 +50,7 @@ func TestParkHoldsTheBranchAndWakes(t *testing.T) {
 		if diff := cmp.Diff(&want, got); diff != "" {
 			t.Errorf("%s: envelope (-want +got):\n%s", name, diff)
 		}
-		eventually(t, name+": a wake-up is there", func() bool { return tn.count(t, queue.StreamWakeups, wakeup) == 1 })
+		natstest.Eventually(t, name+": a wake-up is there", func() bool { return tn.count(t, queue.StreamWakeups, wakeup) == 1 })
 		if err := w.parker.Park(t.Context(), b); err != nil {
 			t.Errorf("%s: asked again: %v", name, err)
 		}
@@ -133,7 +134,7 @@ func TestABurstOfParksPublishesFewWakeups(t *testing.T) {
 	last := time.Now() // the last parks are under way
 	parking.Wait()
 	took := time.Since(began)
-	eventually(t, "a wake-up after the last park", func() bool {
+	natstest.Eventually(t, "a wake-up after the last park", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(published) > 0 && published[len(published)-1].After(last)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // holdForHost parks n records of each destination, taking turns, and returns
@@ -58,18 +59,18 @@ func TestAHostIsProbedOnceAndDrainsInSequence(t *testing.T) {
 	w.sink.down.Store(true)
 	tn.blockHost(t, token, w)
 	want := tn.holdForHost(t, token, n, x, y, z)
-	eventually(t, "a failed probe", func() bool { return len(w.sink.probes()) == 1 && w.keeper.Active() == 0 })
+	natstest.Eventually(t, "a failed probe", func() bool { return len(w.sink.probes()) == 1 && w.keeper.Active() == 0 })
 	if got := w.sink.delivered(); len(got) != 0 {
 		t.Fatalf("delivered while the host is down: %v", got)
 	}
 	w.sink.down.Store(false)
-	eventually(t, "the failed probe is known", func() bool { return w.board.HostStatus(token).Gap > 0 })
+	natstest.Eventually(t, "the failed probe is known", func() bool { return w.board.HostStatus(token).Gap > 0 })
 	tn.blockHost(t, token)
-	eventually(t, "a probe is due", func() bool {
+	natstest.Eventually(t, "a probe is due", func() bool {
 		return !w.board.HostStatus(token).NextProbe().After(w.board.HostStatus(token).Since.Add(patience))
 	})
 	tn.rouseHost(t, token)
-	eventually(t, "all is delivered, and the wake-up is gone", func() bool {
+	natstest.Eventually(t, "all is delivered, and the wake-up is gone", func() bool {
 		return tn.count(t, queue.StreamHeldHosts, ">") == 0 && tn.count(t, queue.StreamWakeups, ">") == 0
 	})
 	if diff := cmp.Diff(want, w.sink.delivered()); diff != "" {
@@ -94,17 +95,17 @@ func TestBranchesThatMayNotBeSentLeaveTheHostsStream(t *testing.T) {
 	tn.blockHost(t, token, w)
 	all := tn.holdForHost(t, token, n, paused, missing, disabled, broken, ok)
 	tn.rouseHost(t, token)
-	eventually(t, "the head of the stream is out of the way of the probe", func() bool { return slices.Contains(w.sink.got(&w.sink.moved), "paused 1") })
+	natstest.Eventually(t, "the head of the stream is out of the way of the probe", func() bool { return slices.Contains(w.sink.got(&w.sink.moved), "paused 1") })
 	w.sink.down.Store(false)
 	w.sink.refuses.Store(&broken.ID)
-	eventually(t, "the host's stream is empty, and its wake-up is gone", func() bool {
+	natstest.Eventually(t, "the host's stream is empty, and its wake-up is gone", func() bool {
 		return tn.count(t, queue.StreamHeldHosts, ">") == 0 && tn.count(t, queue.StreamWakeups, queue.HostWakeupSubject(token)) == 0
 	})
 	for _, to := range []*destination.Destination{paused, disabled, missing} {
 		if got := tn.heldFor(t, to.ID); got != n {
 			t.Errorf("%s: %d are held for it alone, want %d", to.Tenant, got, n)
 		}
-		eventually(t, to.Tenant+" has a wake-up of its own", func() bool { return tn.wakeupsFor(t, to.ID) == 1 })
+		natstest.Eventually(t, to.Tenant+" has a wake-up of its own", func() bool { return tn.wakeupsFor(t, to.ID) == 1 })
 	}
 	sent := of(w.sink.delivered(), ok)
 	slices.Sort(sent)

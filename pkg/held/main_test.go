@@ -21,6 +21,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestMain(m *testing.M) {
@@ -58,11 +59,7 @@ func (tn *town) know(all ...*destination.Destination) { tn.set.Store(destination
 
 func newTown(t *testing.T, change ...func(*queue.Params)) *town {
 	t.Helper()
-	s, err := embedded.Start(embedded.Config{StoreDir: t.TempDir(), MaxPayload: 64 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
+	s := natstest.Start(t, embedded.Config{MaxPayload: 64 << 10})
 	tn := &town{server: s}
 	tn.know()
 	tn.outside = tn.connect(t)
@@ -70,20 +67,13 @@ func newTown(t *testing.T, change ...func(*queue.Params)) *town {
 	for _, c := range change {
 		c(&p)
 	}
-	if _, err := queue.Setup(t.Context(), tn.outside, p); err != nil {
-		t.Fatal(err)
-	}
+	natstest.SetUp(t, tn.outside, p)
 	return tn
 }
 
 func (tn *town) connect(t *testing.T) *queue.Conn {
 	t.Helper()
-	c, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{tn.server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return natstest.Connect(t, tn.server)
 }
 
 // worker takes turns at what is held, and delivers it into a list.
@@ -208,7 +198,7 @@ func (tn *town) block(t *testing.T, to *destination.Destination, change func(*he
 	}
 	tn.write(t, to.String(), s)
 	for _, w := range workers {
-		eventually(t, "the state is known", func() bool { return w.board.Status(to).Worker == s.Worker })
+		natstest.Eventually(t, "the state is known", func() bool { return w.board.Status(to).Worker == s.Worker })
 	}
 }
 
@@ -235,7 +225,7 @@ func (tn *town) blockHost(t *testing.T, token string, workers ...*worker) {
 		State: health.Open, Reason: "server_error", Code: 503, Host: endpoint, Since: at, LastProbe: at, Gap: health.FirstGap,
 	})
 	for _, w := range workers {
-		eventually(t, "the host's state is known", func() bool { return w.board.HostStatus(token).Blocked() })
+		natstest.Eventually(t, "the host's state is known", func() bool { return w.board.HostStatus(token).Blocked() })
 	}
 }
 
@@ -410,21 +400,6 @@ func (s *sink) letters(reason outcome.DeadReason) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.buried[reason])
-}
-
-// eventually polls until is says so.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(patience)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
 }
 
 // throughout watches that is holds for a while.

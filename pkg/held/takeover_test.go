@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestAKilledHolderIsReplacedWithinTheLease(t *testing.T) {
@@ -25,13 +26,13 @@ func TestAKilledHolderIsReplacedWithinTheLease(t *testing.T) {
 	tn.block(t, to, nil, a)
 	tn.hold(t, to.ID, "", 3)
 	tn.rouse(t, to.ID)
-	eventually(t, "a probes", func() bool { return len(a.sink.probes()) == 1 })
+	natstest.Eventually(t, "a probes", func() bool { return len(a.sink.probes()) == 1 })
 	b := tn.worker(t, "b")
 	throughout(t, 2*lease, "nobody takes over while it lives", func() bool { return len(b.sink.probes())+len(b.sink.delivered()) == 0 })
 	a.die()
 	a.conn.Close() // it asks for nothing any more
 	began := time.Now()
-	eventually(t, "b takes over", func() bool { return len(b.sink.delivered()) == 3 })
+	natstest.Eventually(t, "b takes over", func() bool { return len(b.sink.delivered()) == 3 })
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("taken over after %s", took)
 	}
@@ -57,15 +58,15 @@ func TestWhatADeadWorkerHasInHandIsNotForgotten(t *testing.T) {
 	}
 	b := tn.worker(t, "b")
 	tn.rouse(t, to.ID)
-	eventually(t, "another delivers what is left", func() bool { return len(b.sink.delivered()) == 1 })
-	eventually(t, "its turn is over", func() bool { return b.keeper.Active() == 0 })
+	natstest.Eventually(t, "another delivers what is left", func() bool { return len(b.sink.delivered()) == 1 })
+	natstest.Eventually(t, "its turn is over", func() bool { return b.keeper.Active() == 0 })
 	if held, wakeups := tn.heldFor(t, to.ID), tn.wakeupsFor(t, to.ID); held != 2 || wakeups != 1 {
 		t.Fatalf("%d held, %d wake-ups; want 2, 1", held, wakeups)
 	}
 	for _, d := range inHand {
 		dead.hand.Settle(d, queue.HandBack()) // as its lease's end does
 	}
-	eventually(t, "all is delivered, and the wake-up is gone", func() bool {
+	natstest.Eventually(t, "all is delivered, and the wake-up is gone", func() bool {
 		return len(b.sink.delivered()) == 3 && tn.wakeupsFor(t, to.ID) == 0
 	})
 	if got := tn.heldFor(t, to.ID); got != 0 {
@@ -87,7 +88,7 @@ func TestAKeeperStopsCleanlyWithWorkInHand(t *testing.T) {
 	tn.hold(t, to.ID, "", n)
 	tn.rouse(t, to.ID)
 	a.stopKeeper = background(t, a.keeper.Run) // not before: its sweep would find a few
-	eventually(t, "a has a pull's worth in hand", func() bool { return a.hand.Stats().InHand > 256 })
+	natstest.Eventually(t, "a has a pull's worth in hand", func() bool { return a.hand.Stats().InHand > 256 })
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); a.stopKeeper() }()
 	throughout(t, 100*time.Millisecond, "it waits for what is on its way", func() bool {
@@ -113,7 +114,7 @@ func TestAKeeperStopsCleanlyWithWorkInHand(t *testing.T) {
 	}
 	began := time.Now()
 	b := tn.worker(t, "b")
-	eventually(t, "another delivers it all", func() bool { return tn.heldFor(t, to.ID) == 0 })
+	natstest.Eventually(t, "another delivers it all", func() bool { return tn.heldFor(t, to.ID) == 0 })
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %s: not handed back at once", took)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestWhatIsHeldForAHealthyDestinationDrainsInOrder(t *testing.T) {
@@ -24,14 +25,14 @@ func TestWhatIsHeldForAHealthyDestinationDrainsInOrder(t *testing.T) {
 	w := tn.worker(t, "a")
 	tn.hold(t, to.ID, "", n)
 	tn.rouse(t, to.ID)
-	eventually(t, "all is delivered, and the wake-up is gone", func() bool {
+	natstest.Eventually(t, "all is delivered, and the wake-up is gone", func() bool {
 		return tn.heldFor(t, to.ID) == 0 && tn.wakeupsFor(t, to.ID) == 0
 	})
 	if diff := cmp.Diff(texts(to.ID, n), w.sink.delivered()); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
-	eventually(t, "the turn is over", func() bool { return w.keeper.Active() == 0 && w.hand.Stats().InHand == 0 })
-	eventually(t, "its state is healthy", func() bool { return len(w.board.Count()) == 0 })
+	natstest.Eventually(t, "the turn is over", func() bool { return w.keeper.Active() == 0 && w.hand.Stats().InHand == 0 })
+	natstest.Eventually(t, "its state is healthy", func() bool { return len(w.board.Count()) == 0 })
 	names := tn.outside.JS
 	stream, err := names.Stream(t.Context(), queue.StreamHeld)
 	if err != nil {
@@ -51,7 +52,7 @@ func TestABlockedDestinationSleepsUntilItsProbe(t *testing.T) {
 	tn.block(t, to, func(s *health.Status) { s.LastProbe, s.Gap = time.Now(), time.Minute }, w)
 	tn.hold(t, to.ID, "", 3)
 	tn.rouse(t, to.ID)
-	eventually(t, "the wake-up was looked at", func() bool { return w.hand.Stats().Retried == 1 })
+	natstest.Eventually(t, "the wake-up was looked at", func() bool { return w.hand.Stats().Retried == 1 })
 	throughout(t, 500*time.Millisecond, "nothing is sent", func() bool {
 		return len(w.sink.delivered())+len(w.sink.probes()) == 0 && w.hand.Stats().Retried == 1
 	})
@@ -73,7 +74,7 @@ func TestProbesAlternateBetweenTheOldestAndTheNewest(t *testing.T) {
 		before := len(w.sink.probes())
 		tn.block(t, to, nil, w)
 		tn.rouse(t, to.ID)
-		eventually(t, "a probe, and the end of its turn", func() bool {
+		natstest.Eventually(t, "a probe, and the end of its turn", func() bool {
 			return len(w.sink.probes()) > before && w.keeper.Active() == 0
 		})
 	}
@@ -83,14 +84,14 @@ func TestProbesAlternateBetweenTheOldestAndTheNewest(t *testing.T) {
 	if got := w.sink.delivered(); len(got) != 0 {
 		t.Fatalf("delivered while the probes failed: %v", got)
 	}
-	eventually(t, "the gap has grown", func() bool { return w.board.Status(to).Gap == 2*health.FirstGap })
+	natstest.Eventually(t, "the gap has grown", func() bool { return w.board.Status(to).Gap == 2*health.FirstGap })
 	w.sink.down.Store(false)
 	probe()
 	want := []string{"acme 1", "acme 5", "acme 1", "acme 5", "acme 1"}
 	if diff := cmp.Diff(want, w.sink.probes()); diff != "" {
 		t.Errorf("probes (-want +got):\n%s", diff)
 	}
-	eventually(t, "the rest drains", func() bool { return tn.heldFor(t, to.ID) == 0 && tn.wakeupsFor(t, to.ID) == 0 })
+	natstest.Eventually(t, "the rest drains", func() bool { return tn.heldFor(t, to.ID) == 0 && tn.wakeupsFor(t, to.ID) == 0 })
 	if diff := cmp.Diff(texts(to.ID, n), w.sink.delivered()); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -105,10 +106,10 @@ func TestWhoeverGetsAFreshEventThroughWakesTheDrain(t *testing.T) {
 	tn.block(t, to, func(s *health.Status) { s.LastProbe, s.Gap = time.Now(), time.Minute }, drainer, other)
 	tn.hold(t, to.ID, "", 3)
 	tn.rouse(t, to.ID)
-	eventually(t, "the wake-up sleeps", func() bool { return drainer.hand.Stats().Retried == 1 })
+	natstest.Eventually(t, "the wake-up sleeps", func() bool { return drainer.hand.Stats().Retried == 1 })
 	other.board.Observe(to, health.Sample{Cause: outcome.OK, Status: 200, Accepted: 1})
 	began := time.Now()
-	eventually(t, "all is delivered", func() bool { return len(drainer.sink.delivered()) == 3 })
+	natstest.Eventually(t, "all is delivered", func() bool { return len(drainer.sink.delivered()) == 3 })
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("woken after %s, by its timer", took)
 	}
@@ -154,14 +155,14 @@ func TestWhatSlipsInBeforeTheAckIsNotForgotten(t *testing.T) {
 		}}
 	})
 	tn.hold(t, other.ID, "", 1)
-	eventually(t, "the first sweep is over", func() bool { return len(w.sink.delivered()) == 1 })
+	natstest.Eventually(t, "the first sweep is over", func() bool { return len(w.sink.delivered()) == 1 })
 	tn.rouse(t, to.ID)
 	began := time.Now()
-	eventually(t, "it is delivered", func() bool { return len(w.sink.delivered()) == 2 })
+	natstest.Eventually(t, "it is delivered", func() bool { return len(w.sink.delivered()) == 2 })
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("delivered after %s: by the sweep", took)
 	}
-	eventually(t, "the wake-up is gone", func() bool { return tn.wakeupsFor(t, to.ID) == 0 })
+	natstest.Eventually(t, "the wake-up is gone", func() bool { return tn.wakeupsFor(t, to.ID) == 0 })
 }
 
 func TestARefusalEndsTheDrainAndLosesNothing(t *testing.T) {
@@ -174,7 +175,7 @@ func TestARefusalEndsTheDrainAndLosesNothing(t *testing.T) {
 	tn.hold(t, to.ID, "", n)
 	w.sink.refuses.Store(&to.ID)
 	tn.rouse(t, to.ID)
-	eventually(t, "the turn is over", func() bool {
+	natstest.Eventually(t, "the turn is over", func() bool {
 		s := w.hand.Stats()
 		return s.HandedBack+s.Retried > n && s.InHand == 0 && w.keeper.Active() == 0
 	})
@@ -186,7 +187,7 @@ func TestARefusalEndsTheDrainAndLosesNothing(t *testing.T) {
 	}
 	w.sink.refuses.Store(nil)
 	w.board.Observe(to, health.Sample{Cause: outcome.OK, Status: 200, Accepted: 1})
-	eventually(t, "all is delivered", func() bool { return tn.heldFor(t, to.ID) == 0 })
+	natstest.Eventually(t, "all is delivered", func() bool { return tn.heldFor(t, to.ID) == 0 })
 	got := w.sink.delivered()
 	slices.Sort(got)
 	want := texts(to.ID, n)
@@ -210,17 +211,17 @@ func TestAPausedOrDisabledDestinationWaits(t *testing.T) {
 		w := tn.worker(t, "a")
 		tn.hold(t, to.ID, "", 3)
 		tn.rouse(t, to.ID)
-		eventually(t, "the board tells why", func() bool { return w.board.Status(&stopped).Reason == reason })
-		eventually(t, "the wake-up sleeps", func() bool { return w.hand.Stats().Retried == 1 })
+		natstest.Eventually(t, "the board tells why", func() bool { return w.board.Status(&stopped).Reason == reason })
+		natstest.Eventually(t, "the wake-up sleeps", func() bool { return w.hand.Stats().Retried == 1 })
 		if got := len(w.sink.delivered()) + len(w.sink.probes()); got != 0 || tn.heldFor(t, to.ID) != 3 {
 			t.Errorf("%s: %d were sent, %d are held; want 0, 3", reason, got, tn.heldFor(t, to.ID))
 		}
 		tn.know(to)
 		w.board.Changed(tn.Current())
-		eventually(t, "all is delivered once it may be", func() bool {
+		natstest.Eventually(t, "all is delivered once it may be", func() bool {
 			return len(w.sink.delivered()) == 3 && tn.wakeupsFor(t, to.ID) == 0
 		})
-		eventually(t, "the mark is gone", func() bool { return len(w.board.Count()) == 0 })
+		natstest.Eventually(t, "the mark is gone", func() bool { return len(w.board.Count()) == 0 })
 	}
 }
 
@@ -233,7 +234,7 @@ func TestAMarkGoesWithTheLastThatIsHeld(t *testing.T) {
 	w := tn.worker(t, "a")
 	tn.hold(t, to.ID, "", 1)
 	tn.rouse(t, to.ID)
-	eventually(t, "it is marked", func() bool { return w.board.Status(to).Reason == outcome.OwnerPaused && w.keeper.Active() == 0 })
+	natstest.Eventually(t, "it is marked", func() bool { return w.board.Status(to).Reason == outcome.OwnerPaused && w.keeper.Active() == 0 })
 	m, err := tn.outside.Oldest(t.Context(), queue.HeldSubject("acme", "main"))
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +243,7 @@ func TestAMarkGoesWithTheLastThatIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	tn.rouse(t, to.ID)
-	eventually(t, "the mark and the wake-up are gone", func() bool {
+	natstest.Eventually(t, "the mark and the wake-up are gone", func() bool {
 		return len(w.board.Count()) == 0 && tn.wakeupsFor(t, to.ID) == 0
 	})
 }
@@ -258,8 +259,8 @@ func TestDrainingEndsWithTheLastThatIsHeld(t *testing.T) {
 		*s = health.Status{State: health.Draining, Since: time.Now(), Worker: s.Worker}
 	}, w)
 	tn.rouse(t, to.ID)
-	eventually(t, "the wake-up is gone", func() bool { return tn.wakeupsFor(t, to.ID) == 0 && w.keeper.Active() == 0 })
-	eventually(t, "the state has ended with it", func() bool { return len(w.board.Count()) == 0 })
+	natstest.Eventually(t, "the wake-up is gone", func() bool { return tn.wakeupsFor(t, to.ID) == 0 && w.keeper.Active() == 0 })
+	natstest.Eventually(t, "the state has ended with it", func() bool { return len(w.board.Count()) == 0 })
 }
 
 func TestOneTurnAtATimeForADestination(t *testing.T) {
@@ -276,16 +277,16 @@ func TestOneTurnAtATimeForADestination(t *testing.T) {
 	w.stopKeeper = background(t, w.keeper.Run)
 	tn.hold(t, to.ID, "", 1)
 	tn.rouse(t, to.ID)
-	eventually(t, "it is on its way", func() bool { return w.hand.Stats().Received == 2 })
-	eventually(t, "its turn has asked all that it asks", func() bool { return w.board.Count()[health.Draining] == 1 })
+	natstest.Eventually(t, "it is on its way", func() bool { return w.hand.Stats().Received == 2 })
+	natstest.Eventually(t, "its turn has asked all that it asks", func() bool { return w.board.Count()[health.Draining] == 1 })
 	before := looked.Load()
 	tn.rouse(t, to.ID)
-	eventually(t, "the second wake-up sleeps", func() bool { return w.hand.Stats().Retried == 1 })
+	natstest.Eventually(t, "the second wake-up sleeps", func() bool { return w.hand.Stats().Retried == 1 })
 	if got := w.keeper.Active(); got != 1 || looked.Load() != before {
 		t.Errorf("%d turns, and the second took a look %d times; want 1, 0", got, looked.Load()-before)
 	}
 	close(gate)
-	eventually(t, "all is delivered, and both wake-ups are gone", func() bool {
+	natstest.Eventually(t, "all is delivered, and both wake-ups are gone", func() bool {
 		return len(w.sink.delivered()) == 1 && tn.wakeupsFor(t, to.ID) == 0
 	})
 }
@@ -306,10 +307,10 @@ func TestDrainsAreBoundedFleetWide(t *testing.T) {
 		tn.hold(t, to.ID, "", 1)
 		tn.rouse(t, to.ID)
 	}
-	eventually(t, "one drains, and two wait", func() bool { return began.Load() == 1 && w.hand.Stats().Retried >= 2 })
+	natstest.Eventually(t, "one drains, and two wait", func() bool { return began.Load() == 1 && w.hand.Stats().Retried >= 2 })
 	throughout(t, 300*time.Millisecond, "the others wait", func() bool { return began.Load() == 1 })
 	close(gate)
-	eventually(t, "all are delivered", func() bool { return len(w.sink.delivered()) == 3 })
+	natstest.Eventually(t, "all are delivered", func() bool { return len(w.sink.delivered()) == 3 })
 }
 
 func TestWhatWasHeldUnroutedIsRoutedAnew(t *testing.T) {
@@ -319,7 +320,7 @@ func TestWhatWasHeldUnroutedIsRoutedAnew(t *testing.T) {
 	unrouted := destination.ID{Tenant: "acme", Name: queue.NoToken}
 	tn.hold(t, unrouted, "", 3)
 	tn.rouse(t, unrouted)
-	eventually(t, "all is routed, and the wake-up is gone", func() bool {
+	natstest.Eventually(t, "all is routed, and the wake-up is gone", func() bool {
 		return tn.heldFor(t, unrouted) == 0 && tn.wakeupsFor(t, unrouted) == 0
 	})
 	if diff := cmp.Diff(texts(unrouted, 3), w.sink.got(&w.sink.rerouted)); diff != "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/registry"
 	"github.com/hogcast/hogcast/pkg/seal"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // world is a real queue with three shards.
@@ -27,20 +28,10 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir()}
-	server, err := embedded.Start(embedded.Config{StoreDir: w.dir, MaxPayload: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	if w.conn, err = queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.conn.Close)
+	w.conn = natstest.Connect(t, natstest.Start(t, embedded.Config{StoreDir: w.dir, MaxPayload: 1 << 20}))
 	params := queue.DefaultParams()
 	params.Shards = 3
-	if _, err := queue.Setup(t.Context(), w.conn, params); err != nil {
-		t.Fatal(err)
-	}
+	natstest.SetUp(t, w.conn, params)
 	return w
 }
 

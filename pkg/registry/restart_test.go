@@ -12,6 +12,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/registry"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 func TestWhatHappensWhileNATSIsAwayIsKnownAfterwards(t *testing.T) {
@@ -29,14 +30,8 @@ func TestWhatHappensWhileNATSIsAwayIsKnownAfterwards(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	conn := natstest.Connect(t, server)
+	natstest.SetUp(t, conn, queue.DefaultParams())
 	s := openStore(t, registry.StoreParams{Conn: conn, AllowPlain: true})
 	for _, tenant := range []string{"acme", "beta"} {
 		put(t, s, destinationOf(tenant, "main"), 0)
@@ -66,9 +61,7 @@ func TestWhatHappensWhileNATSIsAwayIsKnownAfterwards(t *testing.T) {
 	if err := conn.JS.DeleteKeyValue(t.Context(), queue.BucketDestinations); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := queue.Setup(t.Context(), conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	natstest.SetUp(t, conn, queue.DefaultParams())
 	restart()
 	await(t, "a word of it", func() bool {
 		return logs.FilterMessage("the bucket of destinations is empty, as if made anew; the last known stay in force").Len() > 0

@@ -9,10 +9,10 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/audit"
 	"github.com/hogcast/hogcast/pkg/destination"
-	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/registry"
 	"github.com/hogcast/hogcast/pkg/seal"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // nats is a server that is set up, and a connection to it.
@@ -23,19 +23,7 @@ func nats(t *testing.T) *queue.Conn {
 
 func natsOf(tb testing.TB) *queue.Conn {
 	tb.Helper()
-	server, err := embedded.Start(embedded.Config{StoreDir: tb.TempDir()})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(server.Stop)
-	conn, err := queue.Connect(tb.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(conn.Close)
-	if _, err := queue.Setup(tb.Context(), conn, queue.DefaultParams()); err != nil {
-		tb.Fatal(err)
-	}
+	_, conn := natstest.New(tb)
 	return conn
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/scrub"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 var acmeMain = []destination.ID{{Tenant: "acme", Name: "main"}}
@@ -87,7 +88,7 @@ func TestWhatWasStoredWhileRulesWereOffIsScrubbedWhenTheyAreOnAgain(t *testing.T
 		r.bury(t, 50, outcome.NoDestination, recordOf("acme", "g"))
 		r.force("acme")
 		s.Changed(acmeMain)
-		eventually(t, name, func() bool { return leaks(r.stored(t, "acme")) == 0 })
+		natstest.Eventually(t, name, func() bool { return leaks(r.stored(t, "acme")) == 0 })
 	}
 }
 
@@ -101,7 +102,7 @@ func TestAChangeBetweenTwoLivesOfAWorkerIsNoticed(t *testing.T) {
 	stop()
 	r.force()
 	stop = r.start(t) // it never saw the rules
-	eventually(t, "the job is outdated", func() bool {
+	natstest.Eventually(t, "the job is outdated", func() bool {
 		job, _, err := r.jobs(t).Get(t.Context(), acmeMain[0])
 		return err == nil && len(job.Rules) == 0
 	})
@@ -109,7 +110,7 @@ func TestAChangeBetweenTwoLivesOfAWorkerIsNoticed(t *testing.T) {
 	r.bury(t, 50, outcome.NoDestination, recordOf("acme", "g"))
 	r.force("acme")
 	r.run(t)
-	eventually(t, "the scrub", func() bool { return leaks(r.stored(t, "acme")) == 0 })
+	natstest.Eventually(t, "the scrub", func() bool { return leaks(r.stored(t, "acme")) == 0 })
 }
 
 func TestAFullHeldStreamIsScrubbedAllTheSame(t *testing.T) {

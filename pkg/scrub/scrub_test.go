@@ -16,6 +16,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/scrub"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 const canary = "CANARY-7f3a"
@@ -53,19 +54,8 @@ func newRig(t *testing.T, change ...func(*queue.Params)) *rig {
 	for _, c := range change {
 		c(&params)
 	}
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	conn, err := queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	if _, err := queue.Setup(t.Context(), conn, params); err != nil {
-		t.Fatal(err)
-	}
+	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
+	natstest.SetUp(t, conn, params)
 	r := &rig{conn: conn}
 	r.force()
 	return r
@@ -168,17 +158,6 @@ func runService(s *scrub.Service) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
 	return func() { cancel(); running.Wait() }
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.After(20 * time.Second); !is(); {
-		select {
-		case <-deadline:
-			t.Fatalf("waited in vain for: %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
 }
 
 func (r *rig) jobs(t *testing.T) *scrub.Jobs {

@@ -25,6 +25,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/sandbox"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // world is a worker with everything around it that it can tell something.
@@ -43,18 +44,9 @@ func newWorld(t *testing.T) *world {
 		watch:   &watch{armed: map[string]bool{}, seen: map[string]int{}},
 		posthog: sandbox.New(sandbox.Config{}), file: filepath.Join(t.TempDir(), "destinations.yaml"), address: make(chan string, 1),
 	}
-	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	if w.conn, err = queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{server.ClientURL()}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.conn.Close)
-	if _, err := queue.Setup(t.Context(), w.conn, queue.DefaultParams()); err != nil {
-		t.Fatal(err)
-	}
+	server := natstest.Start(t, embedded.Config{})
+	w.conn = natstest.Connect(t, server)
+	natstest.SetUp(t, w.conn, queue.DefaultParams())
 	tapped := httptest.NewServer(w.tap(w.posthog))
 	t.Cleanup(func() { tapped.Close(); _ = w.posthog.Close() })
 	w.url = tapped.URL
