@@ -71,8 +71,11 @@ func TestStepsOfHostsLosePackets(t *testing.T) {
 	l := netns.Layout{Hosts: 3, Services: 1}
 	seen := map[string]bool{}
 	for _, s := range []plan.Step{
-		{Verb: plan.Partition}, {Verb: plan.OneWay, Fault: plan.In}, {Verb: plan.OneWay, Fault: plan.Out},
-		{Verb: plan.Split, Fault: plan.Silent}, {Verb: plan.Split, Fault: plan.Reject},
+		{Verb: plan.Partition},
+		{Verb: plan.OneWay, Fault: plan.In},
+		{Verb: plan.OneWay, Fault: plan.Out},
+		{Verb: plan.Split, Fault: plan.Silent},
+		{Verb: plan.Split, Fault: plan.Reject},
 	} {
 		seen[fmt.Sprint(drops(l, s, 1))] = true
 	}

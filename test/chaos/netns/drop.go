@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Outside, as a place, is where the services are.
+// Outside is the place where the services are.
 const Outside = -1
 
 // Drop is packets that get lost on their way into one place: a host's number,
