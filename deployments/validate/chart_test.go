@@ -415,6 +415,19 @@ func TestAnAlertCanBeLeftOutAndLabelled(t *testing.T) {
 	}
 }
 
+func TestTheAlertsKnowTheReleasesAutoscaler(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"fleet": `horizontalpodautoscaler=~"fleet-worker"`, "hogcast-eu": `horizontalpodautoscaler=~".*hogcast.*"`} {
+		out := with(t, "{fullnameOverride: "+name+", prometheusRule: {enabled: true}, autoscaling: {enabled: true}}")
+		if got := out.find(t, "ScaledObject", name+"-worker").str("spec", "advanced", "horizontalPodAutoscalerConfig", "name"); got != name+"-worker" {
+			t.Errorf("the autoscaler is called %s", got)
+		}
+		if text := out.find(t, "PrometheusRule", name).text; !strings.Contains(text, want) {
+			t.Errorf("%s: no alert asks for %s", name, want)
+		}
+	}
+}
+
 func TestDashboardsComeOutAsTheyAre(t *testing.T) {
 	t.Parallel()
 	files, _ := filepath.Glob(filepath.Join(chartDir(root), "files/grafana/*.json")) // no pattern is wrong here

@@ -91,8 +91,9 @@ func TestTheNotesWarn(t *testing.T) {
 		"podDisruptionBudget: {minAvailable: 2}":                                                 "minAvailable: 2 of 2 workers",
 		"podDisruptionBudget: {minAvailable: 100%}":                                              "No node with a ready worker can be drained",
 		"{autoscaling: {enabled: true, minReplicas: 3}, podDisruptionBudget: {minAvailable: 3}}": "minAvailable: 3 of 3 workers",
-		"resources: null": "resources.limits.memory: none",
-		"{resources: {requests: {cpu: null}}, autoscaling: {enabled: true, type: hpa}}": "does nothing without",
+		"worker: {window: 16MiB}":                                                                "a worker asks for 17MiB",
+		"resources: null":                                                                        "resources.limits.memory: none",
+		"{resources: {requests: {cpu: null}}, autoscaling: {enabled: true, type: hpa}}":          "does nothing without",
 	} {
 		if got := with(t, values).notes; !strings.Contains(got, want) {
 			t.Errorf("%q: no word of %q in\n%s", values, want, got)
