@@ -21,7 +21,7 @@ func asked(t *testing.T, client *http.Client, url string) (int, string) {
 	if err != nil {
 		return 0, ""
 	}
-	defer response.Body.Close() //nolint:errcheck // read only
+	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return 0, ""
