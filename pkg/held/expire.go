@@ -32,17 +32,20 @@ func (k *Keeper) holdMax(to *destination.Destination) time.Duration {
 // own timestamp, so that a replay starts anew.
 func (t turn) expire(ctx context.Context, to *destination.Destination) error {
 	limit := t.holdMax(to)
-	oldest, err := t.Conn.Oldest(ctx, t.held)
-	switch {
-	case errors.Is(err, queue.ErrNoMessage):
-		return nil
-	case err != nil:
+	if is, err := t.olderThan(ctx, limit); err != nil || !is {
 		return err
-	case time.Since(oldest.Time) < limit:
-		return nil
 	}
-	_, err = t.buryAll(ctx, outcome.Expired, func(at time.Time) bool { return time.Since(at) >= limit })
+	_, err := t.buryAll(ctx, outcome.Expired, func(at time.Time) bool { return time.Since(at) >= limit })
 	return err
+}
+
+// olderThan reports whether the oldest of what is held is at least so old.
+func (t turn) olderThan(ctx context.Context, limit time.Duration) (bool, error) {
+	oldest, err := t.Conn.Oldest(ctx, t.held)
+	if errors.Is(err, queue.ErrNoMessage) {
+		return false, nil
+	}
+	return err == nil && time.Since(oldest.Time) >= limit, err
 }
 
 // expireHost is expire for what is held for a host, of destinations with limits
@@ -54,14 +57,8 @@ func (t turn) expireHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	oldest, err := t.Conn.Oldest(ctx, t.held)
-	switch {
-	case errors.Is(err, queue.ErrNoMessage):
-		return nil
-	case err != nil:
+	if is, err := t.olderThan(ctx, shortest); err != nil || !is {
 		return err
-	case time.Since(oldest.Time) < shortest:
-		return nil
 	}
 	store, err := t.Conn.Store(ctx, queue.StreamOfHeld(t.held))
 	if err != nil {
