@@ -26,11 +26,10 @@ func (s *Service) outdate(ctx context.Context, r *rounds) error {
 	if len(r.changed) == 0 {
 		return nil
 	}
-	bucket, err := s.Conn.Bucket(ctx, queue.BucketJobs)
+	jobs, err := s.jobs(ctx)
 	if err != nil {
 		return err
 	}
-	jobs := NewJobs(bucket)
 	some, err := withJobs(ctx, jobs, r.changed)
 	if err != nil {
 		return err
@@ -59,11 +58,10 @@ func withJobs(ctx context.Context, jobs *Jobs, changed []change) ([]change, erro
 
 // outdateAll holds every job against what is in force.
 func (s *Service) outdateAll(ctx context.Context) error {
-	bucket, err := s.Conn.Bucket(ctx, queue.BucketJobs)
+	jobs, err := s.jobs(ctx)
 	if err != nil {
 		return err
 	}
-	jobs := NewJobs(bucket)
 	all, err := jobs.List(ctx)
 	if err != nil {
 		return err

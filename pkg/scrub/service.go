@@ -270,17 +270,25 @@ func (s *Service) count(ctx context.Context, id destination.ID) (n uint64, err e
 	return n, nil
 }
 
+// jobs are the fleet's.
+func (s *Service) jobs(ctx context.Context) (*Jobs, error) {
+	bucket, err := s.Conn.Bucket(ctx, queue.BucketJobs)
+	if err != nil {
+		return nil, err
+	}
+	return NewJobs(bucket), nil
+}
+
 // wantThese puts in a job for each that has rules which no job has brought into
 // force.
 func (s *Service) wantThese(ctx context.Context, ids []destination.ID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	bucket, err := s.Conn.Bucket(ctx, queue.BucketJobs)
+	jobs, err := s.jobs(ctx)
 	if err != nil {
 		return err
 	}
-	jobs := NewJobs(bucket)
 	for _, id := range ids {
 		if err := s.wantOne(ctx, jobs, id); err != nil {
 			return err
@@ -323,11 +331,10 @@ func (s *Service) known(tenant string) []*destination.Destination {
 
 // runDue runs the jobs that nobody runs.
 func (s *Service) runDue(ctx context.Context) error {
-	bucket, err := s.Conn.Bucket(ctx, queue.BucketJobs)
+	jobs, err := s.jobs(ctx)
 	if err != nil {
 		return err
 	}
-	jobs := NewJobs(bucket)
 	all, err := jobs.List(ctx)
 	if err != nil {
 		return err
@@ -340,7 +347,7 @@ func (s *Service) runDue(ctx context.Context) error {
 		case job.due(time.Now()):
 			failed = append(failed, s.runOne(ctx, jobs, job.Of()))
 		case s.forgotten(&job):
-			failed = append(failed, bucket.Delete(ctx, job.ID(), 0))
+			failed = append(failed, jobs.bucket.Delete(ctx, job.ID(), 0))
 		}
 	}
 	return errors.Join(failed...)
