@@ -13,6 +13,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/embedded"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/sandbox"
+	"github.com/hogcast/hogcast/test/natstest"
 )
 
 // fleet is two workers with a NATS and a PostHog of their own.
@@ -26,21 +27,11 @@ type fleet struct {
 
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
-	nats, err := embedded.Start(embedded.Config{StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nats.Stop)
-	f := &fleet{posthog: sandbox.New(sandbox.Config{KeepNone: true}), began: time.Now()}
-	if f.conn, err = queue.Connect(t.Context(), queue.ConnectConfig{URLs: []string{nats.ClientURL()}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(f.conn.Close)
+	nats := natstest.Start(t, embedded.Config{})
+	f := &fleet{posthog: sandbox.New(sandbox.Config{KeepNone: true}), began: time.Now(), conn: natstest.Connect(t, nats)}
 	params := queue.DefaultParams()
 	params.StorageBytes = 1 << 30
-	if _, err := queue.Setup(t.Context(), f.conn, params); err != nil {
-		t.Fatal(err)
-	}
+	natstest.SetUp(t, f.conn, params)
 	if err := f.posthog.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
