@@ -48,6 +48,26 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// readAll is how long it takes to read the entries alone.
+func readAll(t *testing.T, conn *queue.Conn, n int) time.Duration {
+	t.Helper()
+	began := time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	read := 0
+	bucket, err := conn.Bucket(ctx, queue.BucketDestinations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bucket.Watch(ctx, func(queue.Entry) { read++ }, cancel); err != nil && ctx.Err() == nil {
+		t.Fatal(err)
+	}
+	if read != n {
+		t.Fatalf("read %d entries", read)
+	}
+	return time.Since(began)
+}
+
 // TestAWorkerKnowsManyTenantsSoon holds the registry to what is promised of one
 // with 10,000 tenants: 3 s to the list, 40 MB, and a change that costs the same
 // however many there are.
@@ -59,6 +79,7 @@ func TestAWorkerKnowsManyTenantsSoon(t *testing.T) {
 	conn := nats(t)
 	keys := seal.Fixed(ring(t, "k1"))
 	fill(t, conn, keys, tenants)
+	floor := readAll(t, conn, tenants)
 	before := heap()
 	began := time.Now()
 	changed := make(chan time.Time, 1000)
@@ -72,8 +93,9 @@ func TestAWorkerKnowsManyTenantsSoon(t *testing.T) {
 		t.Fatalf("%d in force", k.Current().Len())
 	}
 	grown := int64(heap()) - int64(before) //nolint:gosec // a heap
-	if took > 10*time.Second {             // 1.6 s on two busy cores, and more where the race detector looks on
-		t.Errorf("listed in %s", took)
+	// 1.6 s on two busy cores; on a busier machine reading alone takes longer, too.
+	if took > max(3*time.Second, 20*floor) {
+		t.Errorf("listed in %s; to read them alone takes %s", took, floor)
 	}
 	if grown > 40<<20 {
 		t.Errorf("%d bytes of heap", grown)
@@ -88,8 +110,8 @@ func TestAWorkerKnowsManyTenantsSoon(t *testing.T) {
 	if until > 2*time.Second {
 		t.Errorf("a change was in force after %s", until)
 	}
-	t.Logf("%d tenants: listed in %s, heap %.1f MB; a change in force %s after it was begun to be written",
-		tenants, took.Round(time.Millisecond), float64(grown)/1e6, until.Round(100*time.Microsecond))
+	t.Logf("%d tenants: listed in %s (floor %s), heap %.1f MB; a change in force %s after it was begun to be written",
+		tenants, took.Round(time.Millisecond), floor.Round(time.Millisecond), float64(grown)/1e6, until.Round(100*time.Microsecond))
 	runtime.KeepAlive(k)
 }
 
