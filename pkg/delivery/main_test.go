@@ -134,6 +134,7 @@ func newDispatcher(t *testing.T, c delivery.Config, s delivery.Sender) *delivery
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.HaveProcessors()
 	return d
 }
 

@@ -18,7 +18,7 @@ import (
 type yield struct {
 	limit   [classes]float64
 	changed time.Time
-	waits   waits
+	long    func() float64 // the part of goroutines that have waited long
 }
 
 const (
@@ -35,7 +35,10 @@ const (
 )
 
 func newYield(c Config) yield {
-	return yield{limit: [classes]float64{live: float64(c.Senders), background: float64(min(c.BackgroundSenders, firstBackground))}}
+	return yield{
+		limit: [classes]float64{live: float64(c.Senders), background: float64(min(c.BackgroundSenders, firstBackground))},
+		long:  new(waits).long,
+	}
 }
 
 // turn is called whenever a batch might be made; drains: there are background
@@ -45,7 +48,7 @@ func (y *yield) turn(now time.Time, c Config, drains bool) {
 		return
 	}
 	y.changed = now
-	y.adapt(y.waits.long(), c, drains)
+	y.adapt(y.long(), c, drains)
 }
 
 // adapt follows the part of goroutines that have waited long.
