@@ -95,6 +95,10 @@ func TestAContainerIsNobodysAndStartsTheWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The image specification: MUST be "layers".
+	if file.RootFS.Type != "layers" {
+		t.Errorf("rootfs: the type is %q", file.RootFS.Type)
+	}
 	c := file.Config
 	if c.User != "65532:65532" {
 		t.Errorf("user: got %q", c.User)

@@ -65,6 +65,7 @@ func newImage(t tree) (platformImage, error) {
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	image, err := mutate.ConfigFile(image, &v1.ConfigFile{
 		OS: goos, Architecture: arch, Created: v1.Time{Time: t.source.created()}, Config: t.config(),
+		RootFS: v1.RootFS{Type: "layers"},
 	})
 	if err != nil {
 		return out, err

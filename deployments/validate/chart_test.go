@@ -53,12 +53,12 @@ func TestGoIsToldOfItsLimits(t *testing.T) {
 		"resources: {requests: {cpu: 1500m, memory: 1.5Gi}, limits: {cpu: 2500m, memory: 2Gi}}": {"1932735283", "3"},
 		"resources: {requests: {memory: 536870912}, limits: {memory: 536870912}}":               {"483183820", "2"},
 		"resources: {limits: {cpu: 1500m}}":                                                     {"483183820", "2"},
-		"resources: {limits: {cpu: 0.1}}":                                                       {"483183820", "1"},
-		"resources: null":                                                                       {"", ""},
-		"{goMaxProcs: 7, goMemLimitPercent: 50}":                                                {"268435456", "7"},
-		"goMemLimitPercent: 0":                                                                  {"", "2"},
-		"resources: {limits: {memory: null}}":                                                   {"", "2"},
-		"extraEnvs: [{name: GOMAXPROCS, value: '9'}]":                                           {"483183820", "9"},
+		"resources: {requests: {cpu: 0.1}, limits: {cpu: 0.1}}":                                 {"483183820", "1"},
+		"resources: null":                             {"", ""},
+		"{goMaxProcs: 7, goMemLimitPercent: 50}":      {"268435456", "7"},
+		"goMemLimitPercent: 0":                        {"", "2"},
+		"resources: {limits: {memory: null}}":         {"", "2"},
+		"extraEnvs: [{name: GOMAXPROCS, value: '9'}]": {"483183820", "9"},
 	} {
 		p := with(t, values).worker(t)
 		if got := [2]string{p.env("GOMEMLIMIT"), p.env("GOMAXPROCS")}; got != want {
@@ -366,7 +366,8 @@ func TestThePolicyKnowsNATSsPorts(t *testing.T) {
 		"":                      {4222},
 		"nats: {url: nats://a}": {4222},
 		"nats: {url: 'tls://u@a:4443,nats://b:4222'}":                      {4443, 4222},
-		"nats: {url: ['nats://[::1]:7', 'wss://h/x']}":                     {7, 4222},
+		"nats: {url: ['nats://[::1]:7', 'wss://h/x']}":                     {7, 443},
+		"nats: {url: 'ws://h,ws://h:8080,tls://h'}":                        {80, 8080, 4222},
 		"{nats: {url: 'nats://a:1'}, networkPolicy: {nats: {ports: [9]}}}": {9},
 	} {
 		var got []int

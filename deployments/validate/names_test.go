@@ -14,13 +14,14 @@ func TestAnyNameOfAReleaseMakesNamesThatKubernetesTakes(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a-", 26) + "b" // 53, the longest of Helm's
 	for name, r := range map[string]release{
-		"long":              {name: long},
-		"with dots":         {name: "llm.prod.hogcast"},
-		"long with dots":    {name: strings.Repeat("a.", 26) + "b"},
-		"cut at a dash":     {name: strings.Repeat("a", 47) + "-bbbb"},
-		"long override":     {values: map[string]any{"fullnameOverride": strings.Repeat("x", 80)}},
-		"override with dot": {values: map[string]any{"fullnameOverride": "hogcast.prod"}},
-		"long chart's name": {values: map[string]any{"nameOverride": strings.Repeat("y", 63)}},
+		"long":               {name: long},
+		"with dots":          {name: "llm.prod.hogcast"},
+		"long with dots":     {name: strings.Repeat("a.", 26) + "b"},
+		"cut at a dash":      {name: strings.Repeat("a", 47) + "-bbbb"},
+		"long override":      {values: map[string]any{"fullnameOverride": strings.Repeat("x", 80)}},
+		"override with dot":  {values: map[string]any{"fullnameOverride": "hogcast.prod"}},
+		"long chart's name":  {values: map[string]any{"nameOverride": strings.Repeat("y", 63)}},
+		"longer than it may": {values: map[string]any{"nameOverride": strings.Repeat("y", 61) + "--" + strings.Repeat("y", 20)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +44,7 @@ func TestAnyNameOfAReleaseMakesNamesThatKubernetesTakes(t *testing.T) {
 					}
 					labels, _ := o.at("metadata", "labels").(map[string]any)
 					for k, v := range labels {
-						if text, ok := v.(string); !ok || len(text) > 63 {
+						if text, ok := v.(string); !ok || len(text) > 63 || strings.HasSuffix(text, "-") {
 							t.Errorf("%s: the label %s is %v", o.id(), k, v)
 						}
 					}
@@ -89,6 +90,8 @@ func TestTheNotesWarn(t *testing.T) {
 	for values, want := range map[string]string{
 		"{podMonitor: {enabled: true}, serviceMonitor: {enabled: true}}":                         "Prometheus reads each worker twice",
 		"podDisruptionBudget: {minAvailable: 2}":                                                 "minAvailable: 2 of 2 workers",
+		"podDisruptionBudget: {maxUnavailable: 0}":                                               "maxUnavailable: 0. No node with a ready worker can be drained",
+		"podDisruptionBudget: {maxUnavailable: 0%}":                                              "maxUnavailable: 0%. No node",
 		"podDisruptionBudget: {minAvailable: 100%}":                                              "No node with a ready worker can be drained",
 		"{autoscaling: {enabled: true, minReplicas: 3}, podDisruptionBudget: {minAvailable: 3}}": "minAvailable: 3 of 3 workers",
 		"worker: {window: 16MiB}":                                                                "a worker asks for 17MiB",

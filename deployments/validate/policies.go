@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -98,6 +99,8 @@ func containerPolicies(c corev1.Container) []string {
 	return out
 }
 
+var goBytes = regexp.MustCompile(`^[0-9]+([KMGT]iB|B)?$`)
+
 // limitEnv: what Go is told of its limits.
 func limitEnv(c corev1.Container, memory *resource.Quantity) []string {
 	var out []string
@@ -108,8 +111,9 @@ func limitEnv(c corev1.Container, memory *resource.Quantity) []string {
 		}
 		seen[e.Name] = e.Value
 	}
-	limit, err := resource.ParseQuantity(seen["GOMEMLIMIT"])
-	if err != nil || limit.Cmp(*memory) >= 0 || limit.Value() < memory.Value()/2 {
+	// Go's units are Kubernetes' with a B, and a program does not start with others.
+	limit, err := resource.ParseQuantity(strings.TrimSuffix(seen["GOMEMLIMIT"], "B"))
+	if err != nil || !goBytes.MatchString(seen["GOMEMLIMIT"]) || limit.Cmp(*memory) >= 0 || limit.Value() < memory.Value()/2 {
 		out = append(out, fmt.Sprintf("GOMEMLIMIT is %q of %s", seen["GOMEMLIMIT"], memory))
 	}
 	if seen["GOMAXPROCS"] == "" {

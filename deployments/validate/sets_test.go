@@ -112,6 +112,17 @@ func TestTheChecksFindWhatIsWrong(t *testing.T) {
 	}
 }
 
+// What Go understands is no fault: it writes units otherwise than Kubernetes.
+func TestGOMEMLIMITAsGoWritesItIsTaken(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{"400MiB": true, "400Mi": false, "419430400": true, "0.4GiB": false, "600MiB": false, "off": false} {
+		out := with(t, "extraEnvs: [{name: GOMEMLIMIT, value: '"+value+"'}]")
+		if problems := policies(out.find(t, "Deployment", "hogcast-worker")); (len(problems) == 0) != want {
+			t.Errorf("%s: %q", value, problems)
+		}
+	}
+}
+
 func TestAKeyThatComesTwiceIsFound(t *testing.T) {
 	t.Parallel()
 	if _, err := parse("kind: A\nmetadata: {name: x}\nkind: B\n"); err == nil {

@@ -1,5 +1,5 @@
 {{- define "hogcast.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- regexReplaceAll "-+$" (default .Chart.Name .Values.nameOverride | trunc 63) "" -}}
 {{- end -}}
 
 {{- /*
@@ -9,7 +9,7 @@ dots in its name, a Service may not.
 {{- define "hogcast.fullname" -}}
 {{- $name := include "hogcast.name" . -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
-{{- default $full .Values.fullnameOverride | replace "." "-" | trunc 48 | trimSuffix "-" -}}
+{{- regexReplaceAll "-+$" (default $full .Values.fullnameOverride | replace "." "-" | trunc 48) "" -}}
 {{- end -}}
 
 {{- /* serviceName of {name}: a Service's begins with a letter. */ -}}

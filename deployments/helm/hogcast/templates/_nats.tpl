@@ -134,7 +134,8 @@
 {{- if not $ports -}}
 {{- range splitList "," (include "hogcast.natsURL" .) -}}
 {{- $port := regexFind ":[0-9]+(/.*)?$" (trim .) | trimPrefix ":" | regexFind "^[0-9]+" -}}
-{{- $ports = append $ports (int (default "4222" $port)) -}}
+{{- $usual := get (dict "ws" "80" "wss" "443") (regexFind "^[a-z]+" (trim .)) -}}
+{{- $ports = append $ports (int (coalesce $port $usual "4222")) -}}
 {{- end -}}
 {{- end -}}
 {{- uniq $ports | toJson -}}

@@ -102,7 +102,7 @@ containers:
     args:
       {{- toYaml .args | nindent 6 }}
     env:
-      {{- include "hogcast.env" (dict "root" .root "resources" .resources "maxProcs" 0 "name" (printf "%s.resources" .component) "extra" $extra) | nindent 6 }}
+      {{- include "hogcast.env" (dict "root" .root "resources" .resources "maxProcs" 0 "name" (printf "%s.resources" (ternary "test" .component (eq .component "doctor"))) "extra" $extra) | nindent 6 }}
     {{- with $v.extraEnvsFrom }}
     envFrom:
       {{- toYaml . | nindent 6 }}

@@ -42,6 +42,16 @@
 {{- $resources := default dict .resources -}}
 {{- $limits := default dict $resources.limits -}}
 {{- $requests := default dict $resources.requests -}}
+{{- range $what, $read := dict "memory" "hogcast.bytes" "cpu" "hogcast.millicpus" -}}
+{{- $most := get $limits $what -}}
+{{- $asked := get $requests $what -}}
+{{- if and $most $asked -}}
+{{- $path := printf "%s.requests.%s" $.name $what -}}
+{{- if gt (int64 (include $read (dict "value" $asked "name" $path))) (int64 (include $read (dict "value" $most "name" (printf "%s.limits.%s" $.name $what)))) -}}
+{{- fail (printf "%s: %v is more than limits.%s, %v: Kubernetes refuses such a pod; set both" $path $asked $what $most) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and $limits.memory (gt (int .percent) 0) }}
 {{- $bytes := include "hogcast.bytes" (dict "value" $limits.memory "name" (printf "%s.limits.memory" .name)) }}
 - name: GOMEMLIMIT
@@ -68,7 +78,11 @@
 
 {{- define "hogcast.drainSeconds" -}}
 {{- $settings := include "hogcast.settings" . | fromJson -}}
-{{- include "hogcast.seconds" (dict "value" $settings.drain_timeout "name" "worker.drainTimeout") -}}
+{{- $seconds := include "hogcast.seconds" (dict "value" $settings.drain_timeout "name" "worker.drainTimeout") -}}
+{{- if eq $seconds "0" -}}
+{{- fail (printf "worker.drainTimeout: %v leaves no time to finish what is in hand, and the worker refuses it; give some, such as 20s" $settings.drain_timeout) -}}
+{{- end -}}
+{{- $seconds -}}
 {{- end -}}
 
 {{- /* graceSeconds of the workers: never less than what stopping takes. */ -}}
