@@ -23,7 +23,7 @@ import (
 )
 
 // Sender makes one attempt with one batch: a verdict for each event, in their
-// order. No two events of a batch have one uuid.
+// order. No two events of a batch have one uuid; none is read after Send returns.
 type Sender interface {
 	Send(ctx context.Context, to *destination.Destination, batch []*event.Event) []outcome.Verdict
 }
@@ -58,8 +58,8 @@ type Item struct {
 	To    *destination.Destination
 	Event *event.Event
 	// Make, in Event's place, makes the event for each request anew, so that
-	// what waits takes no more room than its record; one call at a time. UUID
-	// and Bytes, about its size, stand for it.
+	// what waits takes no more room than its record; one call at a time. It is
+	// released after the request. UUID and Bytes, about its size, stand for it.
 	Make  func() *event.Event
 	UUID  string
 	Bytes int

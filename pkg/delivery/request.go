@@ -43,6 +43,11 @@ func (d *Dispatcher) request(w *work, items []*Item) tally {
 	alarm := time.AfterFunc(d.config.StallAfter, func() { d.stalls(f) })
 	verdicts := d.sender.Send(ctx, f.to, events)
 	alarm.Stop()
+	for i, item := range items {
+		if item.Event == nil {
+			events[i].Release()
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.done = true

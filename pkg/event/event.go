@@ -37,6 +37,8 @@ type Event struct {
 	// Traceparent names the span of the record that it is made of, where that is
 	// sampled, else "". It is never sent.
 	Traceparent string
+
+	room *Room // where Properties stand, if they are only lent
 }
 
 // AppendJSON appends the event as one JSON object: the legacy wire form, and

@@ -47,10 +47,23 @@ type Notes struct {
 // Map makes the event of a record for one destination. Privacy rules have
 // been applied to the record before.
 func Map(r *record.Record, destination string) (*event.Event, Notes) {
-	e, p, notes := build(r, destination)
+	return mapTo(new(event.Room), r, destination)
+}
+
+// Lend is Map for an event that lives for one request: after its Release the
+// memory of its properties is another's.
+func Lend(r *record.Record, destination string) (*event.Event, Notes) {
+	room := event.Borrow()
+	e, notes := mapTo(room, r, destination)
+	e.In(room)
+	return e, notes
+}
+
+func mapTo(room *event.Room, r *record.Record, destination string) (*event.Event, Notes) {
+	e, p, notes := build(room, r, destination)
 	if e.Size() > event.MaxBytes {
 		// White space costs nobody his content.
-		e, p, notes = build(compact(r), destination)
+		e, p, notes = build(room, compact(r), destination)
 	}
 	if e.Size() > event.MaxBytes {
 		notes.Truncated = true
@@ -66,7 +79,7 @@ func UUID(r *record.Record, destination string) string {
 }
 
 // build makes the event whatever its size.
-func build(r *record.Record, destination string) (*event.Event, *properties, Notes) {
+func build(room *event.Room, r *record.Record, destination string) (*event.Event, *properties, Notes) {
 	t := readTrace(r)
 	who := identify(r, t.id)
 	e := &event.Event{
@@ -79,7 +92,7 @@ func build(r *record.Record, destination string) (*event.Event, *properties, Not
 	if r.Embedding {
 		e.Name = event.Embedding
 	}
-	p := &properties{out: make([]byte, 0, sizeHint(r))}
+	p := &properties{out: room.Bytes(sizeHint(r))}
 	p.open()
 	p.ids(r, &t)
 	p.model(r)

@@ -27,7 +27,9 @@ func readTrace(r *record.Record) trace {
 	if r.Trace == nil {
 		return t
 	}
-	for _, m := range uniqueMembers(r.Trace) {
+	members := uniqueMembers(r.Trace)
+	t.custom = members[:0]
+	for _, m := range members {
 		switch string(m.key) {
 		case `"trace_id"`:
 			if id := nameText(m.value); id != "" {

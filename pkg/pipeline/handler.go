@@ -204,7 +204,11 @@ func (h *Handler) load(item *delivery.Item, c cargo) {
 		if made != nil && rules == under {
 			return made
 		}
-		e, notes := mapping.Map(privacy.Apply(r, rules), to.Name)
+		become := mapping.Lend
+		if large {
+			become = mapping.Map
+		}
+		e, notes := become(privacy.Apply(r, rules), to.Name)
 		if !counted {
 			counted = true
 			h.countNotes(notes)

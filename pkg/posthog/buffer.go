@@ -2,25 +2,19 @@ package posthog
 
 import (
 	"io"
+	"math/bits"
 	"net/http"
 	"sync"
 	"sync/atomic"
 )
 
-// maxPooledBuffer keeps a rare giant from staying in memory: batches are
-// 400 KB, one event at most 480 KB.
-const maxPooledBuffer = 1 << 20
+// Pooled buffers are of 4 KB to 1 MB, each size twice the one before: of hundreds
+// that are sent at once few are large, and those stay few. Batches are 400 KB,
+// one event at most 480 KB; what is larger is not kept.
+const leastBuffer, bufferSizes = 12, 9 // the binary logarithm of the smallest; how many
 
-// Large is a buffer, of those that are trimmed, from leastPooledBuffer and from
-// spareRoom times what it held: one large batch would leave its size to hundreds
-// of small ones.
-const leastPooledBuffer, spareRoom = 16 << 10, 4
-
-// buffers is a pool of buffers that go back when their last user is done.
-type buffers struct {
-	pool sync.Pool
-	trim bool // those much larger than what they held don't go back
-}
+// buffers are pools of buffers, one a size, that go back when their last user is done.
+type buffers struct{ pools [bufferSizes]sync.Pool }
 
 // buffer is a pooled slice with a count of its users. http.Transport may read
 // a request's body after RoundTrip returned, until it closes the body.
@@ -30,24 +24,34 @@ type buffer struct {
 	home *buffers
 }
 
-// get returns an empty buffer with one user.
-func (p *buffers) get() *buffer {
-	b, ok := p.pool.Get().(*buffer)
+// get returns an empty buffer with room for n bytes, and one user.
+func (p *buffers) get(n int) *buffer {
+	size := max(0, bits.Len(uint(max(n, 1)-1))-leastBuffer)
+	if size >= bufferSizes {
+		return p.made(n)
+	}
+	b, ok := p.pools[size].Get().(*buffer)
 	if !ok {
-		b = &buffer{home: p}
+		return p.made(1 << (size + leastBuffer))
 	}
 	b.b = b.b[:0]
 	b.refs.Store(1)
 	return b
 }
 
+func (p *buffers) made(room int) *buffer {
+	b := &buffer{b: make([]byte, 0, room), home: p}
+	b.refs.Store(1)
+	return b
+}
+
 func (b *buffer) release() {
-	most := maxPooledBuffer
-	if b.home.trim {
-		most = min(most, max(leastPooledBuffer, spareRoom*len(b.b)))
+	if b.refs.Add(-1) > 0 {
+		return
 	}
-	if b.refs.Add(-1) == 0 && cap(b.b) <= most {
-		b.home.pool.Put(b)
+	// It may have grown.
+	if size := bits.Len(uint(cap(b.b))) - 1 - leastBuffer; size >= 0 && size < bufferSizes {
+		b.home.pools[size].Put(b)
 	}
 }
 

@@ -36,6 +36,12 @@ const (
 	stubEndpoint = "https://stub.invalid"
 )
 
+// The properties of stubs, which the SDK copies; those that it makes options of.
+var (
+	stubPlain      = posthog.Properties{"$ignore_sent_at": true}
+	stubPersonless = posthog.Properties{"$ignore_sent_at": true, event.PersonProfile: false}
+)
+
 // client is one SDK client. It serves one exchange at a time, of any
 // destination.
 type client struct {
@@ -81,15 +87,13 @@ func noWait(int) time.Duration { return 0 }
 // again.
 func (c *client) run(x *exchange, limit time.Duration) bool {
 	c.current.Store(x)
-	plain := posthog.Properties{"$ignore_sent_at": true}
-	personless := posthog.Properties{"$ignore_sent_at": true, event.PersonProfile: false}
 	for i, e := range x.events {
 		stub := posthog.Capture{
 			Uuid: e.UUID, Event: e.Name, DistinctId: e.DistinctID, Timestamp: e.Timestamp,
-			Properties: plain, // the SDK copies it
+			Properties: stubPlain,
 		}
 		if e.Personless {
-			stub.Properties = personless
+			stub.Properties = stubPersonless
 		}
 		if err := c.sdk.Enqueue(stub); err != nil {
 			x.fail(i, err)

@@ -147,3 +147,28 @@ func TestCloseWaitsForTheSendsInFlight(t *testing.T) {
 		t.Errorf("got %d clients left", got)
 	}
 }
+
+// The SDK has never been seen to come back late; if it does, the events' memory
+// may be another tenant's by then.
+func TestAnSDKThatComesBackLateReadsNothing(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t, allOK)
+	s := newSender(t)
+	x := newExchange(s)
+	x.begin(t.Context(), destinationAt(srv.URL, destination.V1))
+	batch := eventsOf(2)
+	x.screen(batch, make([]outcome.Verdict, len(batch)))
+	x.aim(pathV1)
+	c, err := newClient(pathV1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	x.abandon()
+	if !c.run(x, time.Minute) {
+		t.Fatal("the SDK did not come back")
+	}
+	if n := srv.conns.Load(); n != 0 || x.answer.verdict.Action == outcome.Accept {
+		t.Errorf("got %d connections, %+v", n, x.answer.verdict)
+	}
+}

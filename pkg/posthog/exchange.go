@@ -3,9 +3,9 @@ package posthog
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +38,9 @@ type exchange struct {
 	finished bool              // the SDK is through with it
 	rawBytes int               // of the body as rendered last
 
+	rendering sync.Mutex // held while the events are read
+	abandoned bool       // they must not be any more
+
 	sdkBody bytes.Buffer
 	body    bytes.Buffer // of the answer
 	source  bytes.Buffer // what the decoder reads
@@ -67,6 +70,14 @@ func (x *exchange) end() {
 	clear(x.verdicts)
 	clear(x.index)
 	x.events, x.place = x.events[:0], x.place[:0]
+}
+
+// abandon keeps an SDK that did not come back in time from reading the events,
+// whose memory may soon be another's.
+func (x *exchange) abandon() {
+	x.rendering.Lock()
+	defer x.rendering.Unlock()
+	x.abandoned = true
 }
 
 // aim makes the exchange ready for a path.
@@ -184,7 +195,7 @@ func (s *Sender) encodings(dest *destination.Destination, p path) []encoding {
 func (x *exchange) pack(e encoding) (*buffer, error) {
 	x.s.packing <- struct{}{}
 	defer func() { <-x.s.packing }()
-	raw := x.s.raw.get()
+	raw := x.s.buffers.get(x.size())
 	if err := x.render(raw); err != nil {
 		raw.release()
 		return nil, err
@@ -194,8 +205,7 @@ func (x *exchange) pack(e encoding) (*buffer, error) {
 		return raw, nil
 	}
 	defer raw.release()
-	wire := x.s.wire.get()
-	wire.b = slices.Grow(wire.b, usualPacked(len(raw.b)))
+	wire := x.s.buffers.get(usualPacked(len(raw.b)))
 	packed, err := x.s.packer.pack(wire.b, e, raw.b)
 	if err != nil {
 		wire.release()
@@ -203,6 +213,15 @@ func (x *exchange) pack(e encoding) (*buffer, error) {
 	}
 	wire.b = packed
 	return wire, nil
+}
+
+// size is about that of the rendered body.
+func (x *exchange) size() int {
+	n := len(x.sdkBody.Bytes())
+	for _, e := range x.events {
+		n += len(e.Properties)
+	}
+	return n
 }
 
 // usualPacked is room for what a body of n bytes is packed to, mostly.
@@ -230,8 +249,9 @@ func (x *exchange) post(req *http.Request, wire *buffer, e encoding) answer {
 // address makes our request of the SDK's: the destination's endpoint and key in
 // the place of the stubs, our context.
 func (x *exchange) address(req *http.Request, home *url.URL, e encoding) *http.Request {
-	out := req.Clone(x.ctx)
-	out.URL.Scheme, out.URL.Host, out.Host = home.Scheme, home.Host, home.Host
+	out, to := req.WithContext(x.ctx), *req.URL
+	out.URL, out.Host, out.Header = &to, home.Host, maps.Clone(req.Header)
+	to.Scheme, to.Host = home.Scheme, home.Host
 	if x.path == pathV1 {
 		out.Header.Set("Authorization", "Bearer "+x.dest.APIKey.Reveal())
 	}
@@ -242,7 +262,7 @@ func (x *exchange) address(req *http.Request, home *url.URL, e encoding) *http.R
 	if e != encNone {
 		out.Header.Set("Content-Encoding", string(e))
 		if x.path == pathBatch {
-			out.URL.RawQuery = "compression=" + string(e)
+			to.RawQuery = "compression=" + string(e)
 		}
 	}
 	return out

@@ -59,6 +59,11 @@ func (x *exchange) accept(req *http.Request) error {
 // render writes the request's real body to dst: the SDK's envelope as it is,
 // with our properties and timestamps in it, under the rule of accept.
 func (x *exchange) render(dst *buffer) error {
+	x.rendering.Lock()
+	defer x.rendering.Unlock()
+	if x.abandoned {
+		return errNotOurs
+	}
 	x.source = *bytes.NewBuffer(x.sdkBody.Bytes())
 	x.decoder.Reset(&x.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	r := renderer{dec: x.decoder, sdk: x.sdkBody.Bytes(), dst: dst.b, path: x.path, key: x.dest.APIKey.Reveal(), events: x.queued()}

@@ -45,7 +45,7 @@ type Sender struct {
 	transport *transport
 	clients   *clients
 	findings  *findings
-	raw, wire *buffers      // apart, since those of the wire are smaller
+	buffers   *buffers
 	packing   chan struct{} // a place for each that may pack at once
 	packer    *packer
 	exchanges sync.Pool
@@ -71,8 +71,7 @@ func NewSender(cfg Config) (*Sender, error) {
 		transport: newTransport(cfg),
 		clients:   newClients(cfg.MaxClients, cfg.IdleAfter, cfg.Now),
 		findings:  newFindings(cfg.Now),
-		raw:       &buffers{},
-		wire:      &buffers{trim: true},
+		buffers:   &buffers{},
 		packing:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		packer:    packer,
 	}
@@ -95,7 +94,7 @@ func NewSender(cfg Config) (*Sender, error) {
 //
 // The events' Properties must be what package event promises, a JSON object:
 // only its braces are looked at here, because reading content again would cost
-// as much as all else in this package.
+// as much as all else in this package. They are not read after Send returns.
 func (s *Sender) Send(ctx context.Context, dest *destination.Destination, batch []*event.Event) []outcome.Verdict {
 	verdicts := make([]outcome.Verdict, len(batch))
 	if v, refused := refuse(ctx, dest); refused {
@@ -105,7 +104,7 @@ func (s *Sender) Send(ctx context.Context, dest *destination.Destination, batch 
 		return fill(verdicts, interrupted("the sender is closed"))
 	}
 	defer s.clients.leave()
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
+	ctx, cancel := s.within(ctx)
 	defer cancel()
 
 	x, _ := s.exchanges.Get().(*exchange)
@@ -115,11 +114,21 @@ func (s *Sender) Send(ctx context.Context, dest *destination.Destination, batch 
 		s.deliver(x)
 		x.settle(verdicts)
 	}
-	if x.finished { // else the SDK may still write to it
-		x.end()
-		s.exchanges.Put(x)
+	if !x.finished { // the SDK may still use it
+		x.abandon()
+		return verdicts
 	}
+	x.end()
+	s.exchanges.Put(x)
 	return verdicts
+}
+
+// within bounds a Send by RequestTimeout, where its context does not.
+func (s *Sender) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= s.cfg.RequestTimeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.cfg.RequestTimeout)
 }
 
 // Close stops the janitor, waits for the Sends in flight and closes clients and

@@ -25,6 +25,8 @@ const (
 	// A peer that vanished without a word would swallow every request of its
 	// host until TCP gives up, a quarter of an hour later.
 	pingAfter   = 15 * time.Second
+	// A small request leaves in one write: most are of a few events, some 4 KB.
+	writeBuffer = 8 << 10
 	pingTimeout = 5 * time.Second
 )
 
@@ -77,6 +79,7 @@ func newHTTPTransport(dial func(context.Context, string, string) (net.Conn, erro
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		WriteBufferSize:        writeBuffer,
 		DisableCompression:     true,
 	}
 }

@@ -155,7 +155,7 @@ func TestTheEnvironmentsProxyIsNotAsked(t *testing.T) {
 func TestABodyIsNotReadAfterItsEnd(t *testing.T) {
 	t.Parallel()
 	var pool buffers
-	buf := pool.get()
+	buf := pool.get(13)
 	buf.b = append(buf.b, "secret of one"...)
 	req := httptest.NewRequest(http.MethodPost, "/", nil)
 	req.Header.Set("Content-Length", "5")
