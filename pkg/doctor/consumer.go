@@ -39,10 +39,6 @@ func (c Consumer) again() string {
 	return fmt.Sprintf("stop the workers, nats consumer rm %s %s (no record is lost: they stay in the stream), hogcast setup", c.Stream, c.Name)
 }
 
-func (c Consumer) edit(flag string) string {
-	return fmt.Sprintf("nats consumer edit %s %s %s", c.Stream, c.Name, flag)
-}
-
 func consumerKind(_ Snapshot, c Consumer) verdict {
 	wrong, why := "", ""
 	switch {
@@ -156,7 +152,7 @@ func consumerStorage(s Snapshot, c Consumer) verdict {
 	switch {
 	case c.Inactive > 0:
 		return problem(trouble{
-			"it is deleted when nobody pulls for " + span(c.Inactive), "after a night without workers it is gone, and they don't start", c.edit("--inactive-threshold=0s"),
+			"it is deleted when nobody pulls for " + span(c.Inactive), "after a night without workers it is gone, and they don't start", c.again(),
 		})
 	case c.Memory, s.Server.Cluster != "" && c.Replicas == 1:
 		return warning(trouble{

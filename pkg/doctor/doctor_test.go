@@ -161,6 +161,7 @@ var cases = []struct {
 	{"wake-ups that can't be deleted", func(s *doctor.Snapshot) { s.Streams[2].DenyDelete = true }, "stream_sealed", problem},
 	{"a stream that fills up", stream(func(s *doctor.Stream) { s.Bytes = 81 << 30 }), "stream_fill", warning},
 	{"a full stream", stream(func(s *doctor.Stream) { s.Bytes = 99 << 30 }), "stream_fill", problem},
+	{"an audit trail that is full, and forgets its oldest", stream(func(s *doctor.Stream) { s.Role, s.WorkQueue, s.Limits, s.DiscardOld, s.Bytes = doctor.Audit, false, true, true, 99<<30 }), "stream_fill", ok},
 	{"a stream full by number", stream(func(s *doctor.Stream) { s.MaxMsgs = 1201 }), "stream_fill", problem},
 	{"a full shard that is closed", stream(func(s *doctor.Stream) { s.Bytes, s.MaxBytes, s.Closed, s.Takes = 5, 1, true, nil }), "stream_fill", ok},
 	{"a compressed stream", stream(func(s *doctor.Stream) { s.Compression = "S2" }), "stream_compression", ok},
@@ -300,6 +301,18 @@ func follows(from, also string) bool {
 		"stream_exists stream_fill", "workers_alive consumer_max_ack_pending", "consumer_max_ack_pending consumer_pulls",
 		"consumer_ack_wait worker_settings", "stream_limits stream_fill", "sync_interval storage_encryption",
 	}, from+" "+also)
+}
+
+// The nats command takes an --inactive-threshold of 0 for one that is not given.
+func TestAConsumerThatIsDeletedWhenIdleIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	s := healthy()
+	s.Consumers[1].Inactive = time.Hour
+	for _, f := range doctor.Examine(s) {
+		if f.Check == "consumer_storage" && f.Level == problem && (strings.Contains(f.Mend, "edit") || !strings.Contains(f.Mend, "nats consumer rm HOGCAST_WAKEUPS wakeups")) {
+			t.Errorf("mend: %s", f.Mend)
+		}
+	}
 }
 
 func TestEveryCheckHasItsOwnNameAndIsDocumented(t *testing.T) {

@@ -98,7 +98,7 @@ func streamFill(_ Snapshot, st Stream) verdict {
 		used = max(used, percent(st.Messages, st.MaxMsgs))
 	}
 	level := levelOf(used, fillWarn, fillBad)
-	if level == OK {
+	if level == OK || st.Role == Audit { // which forgets its oldest when it is full
 		return noted(what)
 	}
 	t := trouble{"is filling up: " + what, fullMeans(st.Role), fullMend(st.Role)}
