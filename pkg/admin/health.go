@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/health"
+	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
@@ -27,17 +28,21 @@ type HealthParams struct {
 // which something is held. A host that is down as a whole, and a cause that the
 // poison guard is on for, have no tenant.
 type DestinationHealth struct {
-	Tenant      string        `json:"tenant,omitempty"`
-	Destination string        `json:"destination,omitempty"`
-	Host        string        `json:"host,omitempty"`
-	State       health.State  `json:"state"`
-	Reason      health.Reason `json:"reason,omitempty"`
-	Status      int           `json:"status,omitempty"`
-	Detail      string        `json:"detail,omitempty"`
-	Since       time.Time     `json:"since,omitzero"`
-	NextProbe   time.Time     `json:"next_probe,omitzero"`
-	Held        uint64        `json:"held"`
-	Worker      string        `json:"worker,omitempty"`
+	Tenant      string `json:"tenant,omitempty"`
+	Destination string `json:"destination,omitempty"`
+	// Host is the endpoint that is down as a whole; of a destination, that what
+	// is held for it waits for that.
+	Host      string        `json:"host,omitempty"`
+	State     health.State  `json:"state"`
+	Reason    health.Reason `json:"reason,omitempty"`
+	Status    int           `json:"status,omitempty"`
+	Detail    string        `json:"detail,omitempty"`
+	Since     time.Time     `json:"since,omitzero"`
+	NextProbe time.Time     `json:"next_probe,omitzero"`
+	Held      uint64        `json:"held"`
+	Worker    string        `json:"worker,omitempty"`
+
+	line string // token of the host, or of the guard's cause, whose line it waits in
 }
 
 // Health shows every destination that is not healthy, or for which something is
@@ -74,17 +79,21 @@ func destinationHealth(ctx context.Context, conn *queue.Conn) ([]DestinationHeal
 		}
 		return byName[key]
 	}
+	lines := map[string]health.Status{}
 	if err := eachState(ctx, conn, func(key string, s health.Status) {
 		if s.State == health.Healthy {
 			return // an operator's pardon
 		}
 		d := row(key)
-		d.State, d.Reason, d.Status, d.Detail, d.Since, d.Worker = s.State, s.Reason, s.Code, s.Detail, s.Since, s.Worker
-		if s.Blocked() {
-			d.NextProbe = s.NextProbe()
-		}
-		if d.Tenant == "" {
+		d.is(s)
+		switch {
+		case d.Tenant != "":
+			d.line = s.Host
+		case s.Host != "":
 			d.Host = s.Host
+			lines[queue.HostToken(s.Host)] = s
+		default:
+			lines[queue.GuardToken(s.Detail)] = s
 		}
 	}); err != nil {
 		return nil, err
@@ -95,19 +104,51 @@ func destinationHealth(ctx context.Context, conn *queue.Conn) ([]DestinationHeal
 			return nil, err
 		}
 		for subject, n := range counts {
-			if _, tenant, name, ok := queue.ParseHeldSubject(subject); ok {
-				row(tenant + "." + name).Held += n
+			line, tenant, name, ok := queue.ParseHeldSubject(subject)
+			if !ok {
+				continue
+			}
+			d := row(tenant + "." + name)
+			d.Held += n
+			if _, waits := lines[line]; waits {
+				d.line = line
 			}
 		}
 	}
 	all := make([]DestinationHealth, 0, len(byName))
 	for _, d := range byName {
+		if of, waits := lines[d.line]; waits {
+			d.waits(of)
+		}
 		all = append(all, *d)
 	}
 	slices.SortFunc(all, func(a, b DestinationHealth) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Detail, b.Detail))
 	})
 	return all, nil
+}
+
+// is takes a status over.
+func (d *DestinationHealth) is(s health.Status) {
+	d.State, d.Reason, d.Status, d.Detail, d.Since, d.Worker = s.State, s.Reason, s.Code, s.Detail, s.Since, s.Worker
+	if s.Blocked() {
+		d.NextProbe = s.NextProbe()
+	}
+}
+
+// waits tells of a destination what it waits for with others: it is not probed
+// by itself then. One that only the guard keeps something of is healthy still.
+func (d *DestinationHealth) waits(of health.Status) {
+	switch {
+	case d.State == health.Healthy && of.Host == "":
+		d.is(of)
+		d.State = health.Healthy
+	case d.State == health.Healthy:
+		d.is(of)
+		d.Host = of.Host
+	case d.State == health.Open && of.Host != "":
+		d.NextProbe, d.Host = of.NextProbe(), of.Host
+	}
 }
 
 // eachState calls use with each state that the fleet shares.
@@ -130,7 +171,7 @@ func writeHealth(ctx context.Context, conn *queue.Conn, all []DestinationHealth,
 		fmt.Fprintln(table, "TENANT\tDESTINATION\tSTATE\tREASON\tSINCE\tNEXT PROBE\tHELD")
 	}
 	for _, d := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(d.Tenant), whose(d), d.State, why(d), ago(p.Now, d.Since), in(p.Now, d.NextProbe), thousands(d.Held))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(d.Tenant), whose(d), d.State, why(d), ago(p.Now, d.Since), in(p.Now, d.NextProbe), heldFor(d))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -146,8 +187,22 @@ func writeHealth(ctx context.Context, conn *queue.Conn, all []DestinationHealth,
 	if len(all) == 0 {
 		fmt.Fprintln(p.Out, "all destinations are healthy, and nothing is held")
 	}
-	_, err = fmt.Fprintf(p.Out, "%s alive\n", plural(workers, "worker"))
+	_, err = fmt.Fprintf(p.Out, "%s alive\n%s", plural(workers, "worker"), whatNext(all))
 	return err
+}
+
+// whatNext names the commands that an operator may want now.
+func whatNext(all []DestinationHealth) (text string) {
+	is := func(which func(DestinationHealth) bool) bool { return slices.ContainsFunc(all, which) }
+	if is(func(d DestinationHealth) bool {
+		return d.Tenant != "" && !d.NextProbe.IsZero() && d.Reason != outcome.Guarded
+	}) {
+		text += "each is tried again by itself; at once: hogcast destinations resume TENANT.DESTINATION\n"
+	}
+	if is(func(d DestinationHealth) bool { return d.Reason == outcome.Guarded }) {
+		text += "the poison guard holds what would be dead-lettered; once you know why: hogcast guard release --help\n"
+	}
+	return text
 }
 
 // whose is the destination's name, or what the row is about instead.
@@ -163,11 +218,22 @@ func whose(d DestinationHealth) string {
 	return "(every destination)"
 }
 
+// heldFor is how much is held; of a host and of a cause the destinations tell.
+func heldFor(d DestinationHealth) string {
+	if d.Tenant == "" {
+		return "-"
+	}
+	return thousands(d.Held)
+}
+
 // why is the reason with the status, and the guard's cause.
 func why(d DestinationHealth) string {
 	text := string(d.Reason)
 	if d.Status != 0 {
 		text += fmt.Sprintf(" (%d)", d.Status)
+	}
+	if d.Tenant != "" && d.Host != "" {
+		text += ", its whole host"
 	}
 	if d.Detail != "" {
 		text += ": " + d.Detail
