@@ -29,7 +29,7 @@ func (d deeds) note(ctx context.Context, r audit.Record) {
 
 // aboutJob is a record about a replay.
 func aboutJob(action audit.Action, j replay.Job) audit.Record {
-	note := fmt.Sprintf("%s letters: %s", replay.Thousands(j.Total), j.Filter)
+	note := fmt.Sprintf("%s: %s", replay.CountLetters(j.Total), j.Filter)
 	if j.To != "" {
 		note += " --to " + j.To
 	}

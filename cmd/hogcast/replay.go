@@ -235,7 +235,7 @@ func (c *replayRun) runner(ctx context.Context, system *config.System, conn *que
 		Letters: deadletter.NewReader(conn), Held: conn, Jobs: jobs, Name: runnerName(),
 		Destinations: set, HeldQuota: state.PerSubject, MaxPayload: int(conn.NATS.MaxPayload()),
 		Started: func(j replay.Job) {
-			bar.say(fmt.Sprintf("job %s: %s letters; Ctrl-C pauses it", j.ID, replay.Thousands(j.Total)))
+			bar.say(fmt.Sprintf("job %s: %s; Ctrl-C pauses it", j.ID, replay.CountLetters(j.Total)))
 			bar.total(j.Total)
 		},
 		Progress: func(done, _ uint64) { bar.set(int64(done)) }, //nolint:gosec // no stream has 2⁶³ messages

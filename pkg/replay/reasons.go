@@ -24,7 +24,7 @@ func Reasons() []Reason {
 func (r Reason) Hint() string {
 	switch r {
 	case NotKept:
-		return "the letter keeps size and SHA-256 only: the record was too large, or could not be made private; it can't be replayed"
+		return "nothing but size and SHA-256 is kept: too large, or it could not be made private"
 	case Foreign:
 		return "written by another version of hogcast; replay with that one"
 	case DestinationsNeeded:

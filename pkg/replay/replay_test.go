@@ -422,3 +422,46 @@ func TestAPacedJobIsPausedByItsContextAndResumed(t *testing.T) {
 	}
 	differ(t, "held", lines("main g", 20), w.held(t))
 }
+
+func TestASummaryAccountsForEveryLetter(t *testing.T) {
+	t.Parallel()
+	spec := replay.Spec{Filter: deadletter.Filter{Tenant: "acme"}}
+	copied := replay.Spec{Filter: spec.Filter, To: "other"}
+	for name, tt := range map[string]struct {
+		job  replay.Job
+		want string
+	}{
+		"all": {
+			replay.Job{ID: "j", State: replay.Done, Spec: spec, Total: 2, Tally: replay.Tally{Replayed: 2, Branches: 2, Bytes: 7}},
+			"job j is done: 2 of 2 letters replayed, 7 bytes\n",
+		},
+		"some counted by a runner that was killed": {
+			replay.Job{ID: "j", State: replay.Done, Spec: spec, Total: 20, Tally: replay.Tally{Replayed: 10, Branches: 10, Bytes: 7, Gone: 1}},
+			"job j is done: 10 of 20 letters replayed, 7 bytes; 1 were deleted by others meanwhile; " +
+				"9 more had gone already: replayed before its runner was killed, dropped or expired\n",
+		},
+		"not done": {
+			replay.Job{ID: "j", State: replay.Paused, Spec: spec, Total: 20},
+			"job j was paused: 0 of 20 letters replayed\ngo on with: hogcast replay resume j\n",
+		},
+		"copied": {
+			replay.Job{ID: "j", State: replay.Done, Spec: copied, Total: 1, Tally: replay.Tally{Replayed: 1, Branches: 1, Bytes: 7}},
+			"job j is done: 1 of 1 letter replayed, 7 bytes; the letters stay (--move deletes them)\n",
+		},
+		"one that stays": {
+			replay.Job{ID: "j", State: replay.Done, Spec: spec, Total: 1, Tally: replay.Tally{Skipped: map[replay.Reason]uint64{replay.NotKept: 1}}},
+			"job j is done: 0 of 1 letter replayed\n1 stays as a dead letter:\n  1  not_kept  " + replay.NotKept.Hint() + "\n",
+		},
+	} {
+		var out bytes.Buffer
+		if err := replay.Summary(&out, tt.job); err != nil {
+			t.Fatal(err)
+		}
+		differ(t, name, tt.want, out.String())
+	}
+	for _, reason := range replay.Reasons() {
+		if line := "  1,000,000  " + string(replay.DestinationsNeeded) + "  " + reason.Hint(); len(line) > 120 {
+			t.Errorf("%s: its line is %d wide", reason, len(line))
+		}
+	}
+}

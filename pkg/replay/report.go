@@ -93,7 +93,7 @@ func summaryState(s State) string {
 }
 
 func (j *Job) replayed() string {
-	s := fmt.Sprintf("%s of %s replayed", Thousands(j.Tally.Replayed), letters(j.Total))
+	s := fmt.Sprintf("%s of %s replayed", Thousands(j.Tally.Replayed), CountLetters(j.Total))
 	if j.Tally.Branches != j.Tally.Replayed {
 		s += fmt.Sprintf(", to %s destinations in all", Thousands(j.Tally.Branches))
 	}
@@ -103,7 +103,22 @@ func (j *Job) replayed() string {
 	if j.Tally.Gone > 0 {
 		s += fmt.Sprintf("; %s were deleted by others meanwhile", Thousands(j.Tally.Gone))
 	}
+	if n := j.unseen(); n > 0 {
+		s += fmt.Sprintf("; %s more had gone already: replayed before its runner was killed, dropped or expired", Thousands(n))
+	}
+	if j.keeps() && j.Tally.Replayed > 0 {
+		s += "; the letters stay (--move deletes them)"
+	}
 	return s
+}
+
+// unseen are letters of a job that is done which were not there any more when it
+// came to them. A runner that is killed counts its last few seconds nowhere.
+func (j *Job) unseen() uint64 {
+	if seen := j.Tally.Letters(); j.State == Done && seen < j.Total {
+		return j.Total - seen
+	}
+	return 0
 }
 
 // next is what can be done with the job.
@@ -119,15 +134,19 @@ func (j *Job) next(now time.Time, lease time.Duration) string {
 
 func writeStays(out io.Writer, t Tally) {
 	writePast(out, t.Past)
-	writeReasons(out, "stay as dead letters", t.Skipped)
+	writeReasons(out, t.Skipped, "stays as a dead letter", "stay as dead letters")
 }
 
-func writeReasons(out io.Writer, what string, skipped map[Reason]uint64) {
+func writeReasons(out io.Writer, skipped map[Reason]uint64, one, many string) {
 	n := Tally{Skipped: skipped}.skipped()
-	if n == 0 {
+	switch n {
+	case 0:
 		return
+	case 1:
+		fmt.Fprintf(out, "1 %s:\n", one)
+	default:
+		fmt.Fprintf(out, "%s %s:\n", Thousands(n), many)
 	}
-	fmt.Fprintf(out, "%s %s:\n", Thousands(n), what)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, reason := range Reasons() {
 		if n := skipped[reason]; n > 0 {
@@ -143,9 +162,9 @@ func (s Survey) Write(out io.Writer, rate float64) error {
 	if rate > 0 {
 		takes = fmt.Sprintf("in %s at %s", minutes(s.Takes(rate)), rateText(rate))
 	}
-	fmt.Fprintf(out, "%s would be replayed of %s that match: %s, %s\n", letters(s.Replayed()), Thousands(s.Letters), Size(s.Bytes), takes)
+	fmt.Fprintf(out, "%s would be replayed of %s that match: %s, %s\n", CountLetters(s.Replayed()), Thousands(s.Letters), Size(s.Bytes), takes)
 	writePast(out, s.Past)
-	writeReasons(out, "would stay as dead letters", s.Skipped)
+	writeReasons(out, s.Skipped, "would stay as a dead letter", "would stay as dead letters")
 	if s.Unread == 0 {
 		return nil
 	}
@@ -160,8 +179,8 @@ func wasOrWere(n uint64) string {
 	return Thousands(n) + " were"
 }
 
-// letters is `1 letter`, `2 letters`.
-func letters(n uint64) string {
+// CountLetters is `1 letter`, `2 letters`.
+func CountLetters(n uint64) string {
 	if n == 1 {
 		return "1 letter"
 	}
