@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -93,7 +94,7 @@ func (w *worker) Run(ctx context.Context, system *config.System, sources *config
 	if c.Listen == "-" {
 		c.Listen = ""
 	}
-	if err := c.Validate(); err != nil {
+	if err := errors.Join(c.CheckGiven(), c.Validate()); err != nil {
 		return &config.UsageError{Err: err}
 	}
 	return app.RunWorker(ctx, c)

@@ -366,6 +366,9 @@ system_account: SYS
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
+	if none, err := app.ReadWorker(strings.NewReader("destinations: /nowhere.yaml\ndrain_timeout: 0s\n")); err != nil || !strings.Contains(none.Err, "drain-timeout: 0s is no time") {
+		t.Errorf("%v, %q", err, none.Err)
+	}
 	bad := examine(t, q, admin.DoctorParams{Worker: worker, ServerConfig: file})
 	for check, want := range map[string]doctor.Level{
 		"max_payload": doctor.Warning, "worker_window": doctor.Problem, "consumer_ack_wait": doctor.Problem, "worker_destinations": doctor.Unknown,

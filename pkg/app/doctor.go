@@ -1,8 +1,10 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/destination"
@@ -32,7 +34,7 @@ func ReadWorker(in io.Reader) (doctor.WorkerFacts, error) {
 	}
 	w := facts(c)
 	w.Given, w.PlainSecrets, w.DefaultsOn = true, values.Bool("secrets-allow-plain"), values.Bool("default-destination")
-	if err := c.Validate(); err != nil {
+	if err := errors.Join(c.CheckGiven(), c.Validate()); err != nil {
 		w.Err = err.Error()
 	}
 	w.KeyRing, w.KeysTold = keyRing(values), values.Told("secrets-key-file")
@@ -57,6 +59,9 @@ func workerOf(v config.Values) (WorkerConfig, error) {
 		return c, err
 	}
 	if c.RequestTimeout, err = v.Duration("request-timeout", c.RequestTimeout); err != nil {
+		return c, err
+	}
+	if c.HoldMax, err = v.Duration("hold-max", 72*time.Hour); err != nil {
 		return c, err
 	}
 	c.DrainTimeout, err = v.Duration("drain-timeout", c.DrainTimeout)
