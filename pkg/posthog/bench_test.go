@@ -143,22 +143,23 @@ func benchServer(b *testing.B, batch []*event.Event) *httptest.Server {
 	return srv
 }
 
-// BenchmarkSend: one batch of 100 events of 1.5 KB, against a floor that
-// compresses and posts bytes that were rendered before, to the same server.
-// The server's own work is in both.
+// BenchmarkSend: batches of 100 events, and of two, as many tenants make them,
+// against a floor that compresses and posts bytes that were rendered before, to
+// the same server. The server's own work is in both.
 func BenchmarkSend(b *testing.B) {
-	batch := llmEvents(100, 1536)
-	raw := rawBody(batch)
 	for _, p := range []struct {
-		protocol destination.Protocol
-		path     path
-		encoding encoding
-	}{{destination.V1, pathV1, encZstd}, {destination.Batch, pathBatch, encGzip}} {
+		protocol     destination.Protocol
+		path         path
+		encoding     encoding
+		events, size int
+	}{{destination.V1, pathV1, encZstd, 100, 1536}, {destination.V1, pathV1, encZstd, 2, 4600}, {destination.Batch, pathBatch, encGzip, 100, 1536}} {
+		batch := llmEvents(p.events, p.size)
 		srv := benchServer(b, batch)
 		s := newSender(b)
 		d := destinationAt(srv.URL, p.protocol)
-		b.Run(string(p.protocol)+"/floor", func(b *testing.B) { benchFloor(b, s, srv.URL+string(p.path), p.encoding, raw) })
-		b.Run(string(p.protocol)+"/send", func(b *testing.B) {
+		name := fmt.Sprintf("%s/%d", p.protocol, p.events)
+		b.Run(name+"/floor", func(b *testing.B) { benchFloor(b, s, srv.URL+string(p.path), p.encoding, rawBody(batch)) })
+		b.Run(name+"/send", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if got := s.Send(context.Background(), d, batch); got[0].Action != outcome.Accept {

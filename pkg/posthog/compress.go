@@ -22,6 +22,21 @@ const (
 // encoder at about 2 MB.
 const zstdWindow = 512 << 10
 
+// scratch is where a body is rendered and packed.
+type scratch struct{ raw, packed []byte }
+
+// maxScratch keeps a rare giant from staying in memory: batches are 400 KB, one
+// event at most 480 KB.
+const maxScratch = 1 << 20
+
+// trimmed is s, or another where it has grown too large.
+func (s *scratch) trimmed() *scratch {
+	if cap(s.raw) > maxScratch || cap(s.packed) > maxScratch {
+		return new(scratch)
+	}
+	return s
+}
+
 // packer compresses whole bodies, each codec at its fastest level: on batches
 // of LLM records zstd is both smaller and faster than gzip (BenchmarkCompress).
 type packer struct {

@@ -3,6 +3,7 @@ package posthog
 import (
 	"bytes"
 	"context"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -145,7 +146,7 @@ func (x *exchange) roundTrip(req *http.Request) (*http.Response, error) {
 		err = x.accept(req)
 	}
 	for _, e := range x.s.encodings(x.dest, x.path) {
-		var wire *buffer
+		var wire []byte
 		if err == nil {
 			wire, err = x.pack(e)
 		}
@@ -192,46 +193,25 @@ func (s *Sender) encodings(dest *destination.Destination, p path) []encoding {
 // pack renders the body and compresses it, two for each processor at once: what
 // is rendered is large, and kept no longer than that, so that hundreds of
 // requests under way hold compressed bytes alone.
-func (x *exchange) pack(e encoding) (*buffer, error) {
-	x.s.packing <- struct{}{}
-	defer func() { <-x.s.packing }()
-	raw := x.s.buffers.get(x.size())
-	if err := x.render(raw); err != nil {
-		raw.release()
+func (x *exchange) pack(e encoding) ([]byte, error) {
+	space := <-x.s.packing
+	defer func() { x.s.packing <- space.trimmed() }()
+	if err := x.render(space); err != nil {
 		return nil, err
 	}
-	x.rawBytes = len(raw.b)
-	if e == encNone {
-		return raw, nil
-	}
-	defer raw.release()
-	wire := x.s.buffers.get(usualPacked(len(raw.b)))
-	packed, err := x.s.packer.pack(wire.b, e, raw.b)
+	x.rawBytes = len(space.raw)
+	packed, err := x.s.packer.pack(space.packed[:0], e, space.raw)
 	if err != nil {
-		wire.release()
 		return nil, err
 	}
-	wire.b = packed
-	return wire, nil
+	space.packed = packed
+	return bytes.Clone(packed), nil
 }
 
-// size is about that of the rendered body.
-func (x *exchange) size() int {
-	n := len(x.sdkBody.Bytes())
-	for _, e := range x.events {
-		n += len(e.Properties)
-	}
-	return n
-}
-
-// usualPacked is room for what a body of n bytes is packed to, mostly.
-func usualPacked(n int) int { return n/2 + 1<<10 }
-
-// post makes one HTTP request, after which it lets go of wire, and tells of it.
-func (x *exchange) post(req *http.Request, wire *buffer, e encoding) answer {
-	defer wire.release()
-	start, wireBytes := time.Now(), len(wire.b)
-	a := x.do(req, wire)
+// post makes one HTTP request and tells of it.
+func (x *exchange) post(req *http.Request, wire []byte, e encoding) answer {
+	start := time.Now()
+	a := x.do(carry(req, wire))
 	if tell := x.s.cfg.OnAttempt; tell != nil {
 		problem := ""
 		if a.status == 0 {
@@ -239,7 +219,7 @@ func (x *exchange) post(req *http.Request, wire *buffer, e encoding) answer {
 		}
 		tell(x.ctx, Attempt{
 			Destination: x.dest.ID, Path: string(x.path), Encoding: string(e), Events: len(x.events),
-			RawBytes: x.rawBytes, WireBytes: wireBytes, Status: a.status, Cause: a.verdict.Cause,
+			RawBytes: x.rawBytes, WireBytes: len(wire), Status: a.status, Cause: a.verdict.Cause,
 			Error: problem, Duration: time.Since(start),
 		})
 	}
@@ -268,9 +248,20 @@ func (x *exchange) address(req *http.Request, home *url.URL, e encoding) *http.R
 	return out
 }
 
+// carry makes wire the body of req, with what the transport needs to send it
+// again on another connection where the first had closed unused. It may be read
+// after the answer, and so nobody else writes to it. net/http knows that such a
+// body is in memory, and sends it with the header.
+func carry(req *http.Request, wire []byte) *http.Request {
+	req.ContentLength = int64(len(wire))
+	req.Header.Del("Content-Length") // the transport writes it
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(wire)), nil }
+	req.Body, _ = req.GetBody()
+	return req
+}
+
 // do sends a request and reads its answer.
-func (x *exchange) do(req *http.Request, wire *buffer) answer {
-	wire.attach(req)
+func (x *exchange) do(req *http.Request) answer {
 	res, err := x.s.transport.roundTrip(x.dest, req)
 	if err != nil {
 		return answer{verdict: x.failure(err)}

@@ -56,9 +56,9 @@ func (x *exchange) accept(req *http.Request) error {
 	return nil
 }
 
-// render writes the request's real body to dst: the SDK's envelope as it is,
-// with our properties and timestamps in it, under the rule of accept.
-func (x *exchange) render(dst *buffer) error {
+// render writes the request's real body to space.raw: the SDK's envelope as it
+// is, with our properties and timestamps in it, under the rule of accept.
+func (x *exchange) render(space *scratch) error {
 	x.rendering.Lock()
 	defer x.rendering.Unlock()
 	if x.abandoned {
@@ -66,11 +66,11 @@ func (x *exchange) render(dst *buffer) error {
 	}
 	x.source = *bytes.NewBuffer(x.sdkBody.Bytes())
 	x.decoder.Reset(&x.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	r := renderer{dec: x.decoder, sdk: x.sdkBody.Bytes(), dst: dst.b, path: x.path, key: x.dest.APIKey.Reveal(), events: x.queued()}
+	r := renderer{dec: x.decoder, sdk: x.sdkBody.Bytes(), dst: space.raw[:0], path: x.path, key: x.dest.APIKey.Reveal(), events: x.queued()}
 	if err := r.envelope(); err != nil {
 		return err
 	}
-	dst.b = append(r.dst, r.sdk[r.copied:]...)
+	space.raw = append(r.dst, r.sdk[r.copied:]...)
 	return nil
 }
 

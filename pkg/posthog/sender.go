@@ -45,8 +45,7 @@ type Sender struct {
 	transport *transport
 	clients   *clients
 	findings  *findings
-	buffers   *buffers
-	packing   chan struct{} // a place for each that may pack at once
+	packing   chan *scratch // one for each that may pack at once
 	packer    *packer
 	exchanges sync.Pool
 
@@ -71,9 +70,11 @@ func NewSender(cfg Config) (*Sender, error) {
 		transport: newTransport(cfg),
 		clients:   newClients(cfg.MaxClients, cfg.IdleAfter, cfg.Now),
 		findings:  newFindings(cfg.Now),
-		buffers:   &buffers{},
-		packing:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		packing:   make(chan *scratch, 2*runtime.GOMAXPROCS(0)),
 		packer:    packer,
+	}
+	for range cap(s.packing) {
+		s.packing <- new(scratch)
 	}
 	s.exchanges.New = func() any { return newExchange(s) }
 	ctx, cancel := context.WithCancel(context.Background())

@@ -24,7 +24,7 @@ const (
 	maxIdleConns   = 1024
 	// A peer that vanished without a word would swallow every request of its
 	// host until TCP gives up, a quarter of an hour later.
-	pingAfter   = 15 * time.Second
+	pingAfter = 15 * time.Second
 	// A small request leaves in one write: most are of a few events, some 4 KB.
 	writeBuffer = 8 << 10
 	pingTimeout = 5 * time.Second
