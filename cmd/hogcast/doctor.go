@@ -117,6 +117,7 @@ func (c *doctorCommand) system(nats queue.ConnectConfig) *queue.ConnectConfig {
 	if c.SystemCreds == "" && c.SystemUser == "" {
 		return nil
 	}
+	nats.URLs = app.WithoutUsers(nats.URLs)
 	nats.Creds, nats.User, nats.Password = c.SystemCreds, c.SystemUser, c.SystemPassword.Reveal()
 	nats.NKey, nats.Token, nats.Inbox, nats.Domain = "", "", "", ""
 	return &nats

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"strings"
+
 	"github.com/hogcast/hogcast/pkg/config"
 	"github.com/hogcast/hogcast/pkg/mapping"
 	"github.com/hogcast/hogcast/pkg/queue"
@@ -29,4 +31,26 @@ func ConnectConfig(c config.NATS, sources *config.Sources) (queue.ConnectConfig,
 		return out, &config.UsageError{Err: err}
 	}
 	return out, nil
+}
+
+// WithoutUsers are the same servers without the users, passwords and tokens in
+// their URLs, which come before those that a connection is given otherwise.
+func WithoutUsers(urls []string) []string {
+	var out []string
+	for text := range strings.SplitSeq(strings.Join(urls, ","), ",") {
+		scheme, rest, ok := strings.Cut(strings.TrimSpace(text), "://")
+		if !ok {
+			scheme, rest = "", scheme
+		}
+		host, path, _ := strings.Cut(rest, "/")
+		host = host[strings.LastIndexByte(host, '@')+1:]
+		if scheme != "" {
+			host = scheme + "://" + host
+		}
+		if path != "" {
+			host += "/" + path
+		}
+		out = append(out, host)
+	}
+	return out
 }

@@ -303,6 +303,22 @@ func follows(from, also string) bool {
 	}, from+" "+also)
 }
 
+// A JetStream that does not answer is told of once, and nothing that was not
+// asked counts as well.
+func TestWhatCouldNotBeAskedIsNotWell(t *testing.T) {
+	t.Parallel()
+	s := healthy()
+	s.Server.JetStream, s.Account.Answer, s.Fleet.Answer, s.Streams, s.Consumers, s.Buckets = doctor.Silent, doctor.Silent, doctor.Silent, nil, nil, nil
+	for _, f := range doctor.Examine(s) {
+		if f.Check == "dead_letters" {
+			t.Errorf("%+v", f)
+		}
+		if f.Check == "workers_alive" && (f.Level != unknown || strings.Contains(f.Mend, "allow")) {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 // The nats command takes an --inactive-threshold of 0 for one that is not given.
 func TestAConsumerThatIsDeletedWhenIdleIsMadeAnew(t *testing.T) {
 	t.Parallel()

@@ -30,9 +30,11 @@ func workersAlive(s Snapshot) verdict {
 	case f.Answer == Missing:
 		return verdict{} // told by bucket_exists
 	case f.Answer != Here:
-		return unknown(trouble{
-			"how many workers live is not known: " + f.Detail, "records are delivered by them", "allow these credentials what docs/nats.md lists for the doctor",
-		})
+		mend := "allow these credentials what docs/nats.md lists for the doctor"
+		if f.Answer == Silent {
+			mend = "have JetStream answer first, and look again"
+		}
+		return unknown(trouble{"how many workers live is not known: " + f.Detail, "records are delivered by them", mend})
 	case f.Workers > 0:
 		return noted(plural(f.Workers, "worker") + " alive")
 	}
@@ -109,6 +111,9 @@ func heldAsleep(s Snapshot) verdict {
 }
 
 func deadLetters(s Snapshot) verdict {
+	if !slices.ContainsFunc(s.Streams, func(st Stream) bool { return st.Role == DeadLetters && st.Answer == Here }) {
+		return verdict{} // told by stream_exists, or by jetstream_on
+	}
 	n := s.messages(DeadLetters)
 	if n == 0 {
 		return noted("no dead letters")
