@@ -24,6 +24,7 @@ import (
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/doctor"
 	"github.com/hogcast/hogcast/pkg/ingest"
+	"github.com/hogcast/hogcast/pkg/purge"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/registry"
 	"github.com/hogcast/hogcast/pkg/replay"
@@ -345,6 +346,21 @@ func (g *guarded) operate(t *testing.T, conn *queue.Conn) {
 	}
 	if err != nil {
 		t.Errorf("states: %v", err)
+	}
+	g.erase(t, conn)
+}
+
+// erase purges a tenant, and a user of one.
+func (g *guarded) erase(t *testing.T, conn *queue.Conn) {
+	t.Helper()
+	for _, user := range []string{"", "u1"} {
+		p, err := purge.New(purge.Params{Conn: conn, Tenant: "gone", User: user})
+		if err == nil {
+			_, err = p.Erase(t.Context())
+		}
+		if err != nil {
+			t.Errorf("purging the user %q of a tenant, \"\" is all of it: %v", user, err)
+		}
 	}
 }
 
