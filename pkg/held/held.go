@@ -37,15 +37,16 @@ type Branch struct {
 
 // Parker writes branches to HELD.
 type Parker struct {
-	conn  *queue.Conn
-	waker *Waker
-	quota *Quota
+	conn     *queue.Conn
+	waker    *Waker
+	quota    *Quota
+	counting sync.Mutex // one asks the server how much a tenant holds
 }
 
 // NewParker makes a parker, whose destinations waker wakes. A nil quota bounds
 // nothing.
 func NewParker(conn *queue.Conn, waker *Waker, quota *Quota) *Parker {
-	return &Parker{conn, waker, quota}
+	return &Parker{conn: conn, waker: waker, quota: quota}
 }
 
 // Park stores a branch; only nil means that it is stored. Errors:
@@ -60,7 +61,7 @@ func (p *Parker) Park(ctx context.Context, b Branch) error {
 	fresh := b.From.Stream != queue.StreamHeld && b.From.Stream != queue.StreamHeldHosts
 	size := len(e.Body) + envelope.MaxAdded/8
 	if p.quota != nil && fresh {
-		if err := p.quota.take(b.To.Tenant, size); err != nil {
+		if err := p.room(ctx, b.To.Tenant, size); err != nil {
 			return fmt.Errorf("holding: %w", err)
 		}
 	}
@@ -84,6 +85,47 @@ func (p *Parker) Park(ctx context.Context, b Branch) error {
 	}
 	p.waker.Wake(wakeup)
 	return nil
+}
+
+// room takes room for a branch of a tenant's. A refusal by what is estimated is
+// checked against what is held.
+func (p *Parker) room(ctx context.Context, tenant string, size int) error {
+	err := p.quota.take(tenant, size)
+	if err == nil {
+		return nil
+	}
+	p.counting.Lock()
+	defer p.counting.Unlock()
+	if err = p.quota.take(tenant, size); err == nil {
+		return nil // somebody else has counted
+	}
+	if p.quota.doubtful(tenant, size) {
+		n, failed := p.heldOf(ctx, tenant)
+		if failed != nil {
+			return err // the estimate stands
+		}
+		p.quota.recounted(tenant, n)
+		err = p.quota.take(tenant, size)
+	}
+	if err != nil {
+		p.quota.refused(tenant)
+	}
+	return err
+}
+
+// heldOf counts what is held for a tenant, in its destinations' own lines and in
+// those of hosts.
+func (p *Parker) heldOf(ctx context.Context, tenant string) (n uint64, err error) {
+	for _, filter := range []string{queue.HeldSubject(tenant, "*"), queue.HeldHostSubject("*", tenant, "*")} {
+		bySubject, err := p.conn.CountBySubject(ctx, queue.StreamOfHeld(filter), filter)
+		if err != nil {
+			return 0, err
+		}
+		for _, count := range bySubject {
+			n += count
+		}
+	}
+	return n, nil
 }
 
 // Waker publishes wake-ups after what they are for was stored: at most one a

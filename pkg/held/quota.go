@@ -3,6 +3,7 @@ package held
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -14,9 +15,10 @@ import (
 const TenantShare = 20
 
 // Quota bounds the bytes that are held for a tenant. The server counts messages
-// by subject, not bytes: what a tenant has is estimated at each sweep from its
-// count and the usual size of its records, and what this worker parks is added
-// until the next, once for each worker that lives.
+// by subject, not bytes: what a tenant has is estimated from its count and the
+// usual size of its records, and what this worker parks is added, once for each
+// worker that lives. The count is that of the last sweep; before a branch is
+// refused the server is asked anew.
 type Quota struct {
 	log     *zap.Logger
 	workers func() int
@@ -28,11 +30,15 @@ type Quota struct {
 
 // holding is what is known of one tenant.
 type holding struct {
-	bytes int64   // as of the last sweep
-	since int64   // parked by this worker after it
-	usual float64 // bytes of a record; 0: not known
-	full  bool    // told
+	bytes   int64     // as of the last count
+	since   int64     // parked by this worker after it
+	usual   float64   // bytes of a record; 0: not known
+	counted time.Time // when it was counted for a branch that would have been refused
+	full    bool      // told
 }
+
+// countEvery is between two counts for a tenant whose share is used up.
+const countEvery = time.Second
 
 // NewQuota makes a quota that knows no limit yet. workers is how many live.
 func NewQuota(workers func() int, log *zap.Logger) *Quota {
@@ -47,17 +53,8 @@ func NewQuota(workers func() int, log *zap.Logger) *Quota {
 func (q *Quota) take(tenant string, size int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	h := q.tenants[tenant]
-	if h == nil {
-		h = &holding{}
-		q.tenants[tenant] = h
-	}
+	h := q.of(tenant)
 	if q.limit > 0 && h.bytes+h.since*int64(q.workers())+int64(size) > q.limit {
-		if !h.full {
-			h.full = true
-			q.log.Error("a tenant's share of the held stream is used up; what finds no room becomes dead letters, held_full",
-				zap.String("tenant", tenant), zap.Int64("bytes", q.limit))
-		}
 		return fmt.Errorf("%w: the tenant holds %d %% of the stream's bytes", queue.ErrQueueFull, TenantShare)
 	}
 	h.since += int64(size)
@@ -66,6 +63,43 @@ func (q *Quota) take(tenant string, size int) error {
 	}
 	h.usual += (float64(size) - h.usual) / 32
 	return nil
+}
+
+func (q *Quota) of(tenant string) *holding {
+	h := q.tenants[tenant]
+	if h == nil {
+		h = &holding{}
+		q.tenants[tenant] = h
+	}
+	return h
+}
+
+// doubtful reports whether a refusal is to be checked: it may be due to nothing
+// but what others are thought to have parked, or to what is gone since.
+func (q *Quota) doubtful(tenant string, size int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h := q.of(tenant)
+	return h.bytes+h.since+int64(size) <= q.limit || time.Since(h.counted) > countEvery
+}
+
+// recounted takes over how many branches of a tenant are held now.
+func (q *Quota) recounted(tenant string, n uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h := q.of(tenant)
+	h.bytes, h.since, h.counted = int64(float64(n)*h.usual), 0, time.Now()
+}
+
+// refused tells, once, that a tenant's share is used up.
+func (q *Quota) refused(tenant string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if h := q.of(tenant); !h.full {
+		h.full = true
+		q.log.Error("a tenant's share of the held stream is used up; what finds no room becomes dead letters, held_full",
+			zap.String("tenant", tenant), zap.Int64("bytes", q.limit))
+	}
 }
 
 // giveBack takes back what was counted for a branch that was not stored.
@@ -91,16 +125,11 @@ func (q *Quota) swept(limit int64, counts map[string]uint64, usual float64) {
 		h.bytes, h.since = 0, 0
 	}
 	for tenant, n := range counts {
-		h := q.tenants[tenant]
-		if h == nil {
-			h = &holding{}
-			q.tenants[tenant] = h
+		h := q.of(tenant)
+		if h.usual == 0 {
+			h.usual = usual
 		}
-		size := usual
-		if h.usual > 0 {
-			size = h.usual
-		}
-		h.bytes = int64(float64(n) * size)
+		h.bytes = int64(float64(n) * h.usual)
 		h.full = h.full && h.bytes >= q.limit/10*9
 	}
 }
