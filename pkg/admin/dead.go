@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -92,7 +92,7 @@ func ListDead(ctx context.Context, r *deadletter.Reader, p ListDeadParams) error
 	if p.By != "" {
 		return countDead(ctx, r, p)
 	}
-	l := list{params: p, table: tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)}
+	l := list{params: p, lines: lines{out: p.Out}}
 	read := func() error { return r.Newest(ctx, p.Filter, p.Limit+1, l.add) }
 	switch {
 	case p.Oldest:
@@ -109,13 +109,11 @@ func ListDead(ctx context.Context, r *deadletter.Reader, p ListDeadParams) error
 // list writes letters as lines.
 type list struct {
 	params ListDeadParams
-	table  *tabwriter.Writer
+	lines  lines
 	shown  int
 	more   bool // there are more than the limit
+	unkept int  // of those shown, that can't be replayed
 }
-
-// flushEach bounds what is kept to set columns by.
-const flushEach = 500
 
 func (l *list) add(s *deadletter.Stored) error {
 	if l.params.Limit > 0 && l.shown == l.params.Limit {
@@ -125,13 +123,16 @@ func (l *list) add(s *deadletter.Stored) error {
 	if l.shown++; l.params.JSON {
 		return encoder(l.params.Out).Encode(describe(s))
 	}
-	if l.shown == 1 {
-		fmt.Fprintln(l.table, "SEQUENCE\tTIME\tTENANT\tDESTINATION\tREASON\tRECORD\tDETAIL")
+	if !s.Replayable() {
+		l.unkept++
 	}
-	fmt.Fprintf(l.table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Sequence, stamp(s.Time), deadletter.Token(s.Tenant),
-		deadletter.Token(s.Destination), s.Reason, dash(s.Envelope.RecordID), short(s.Problem()))
+	if l.shown == 1 {
+		l.lines.add("SEQUENCE", "TIME", "TENANT", "DESTINATION", "REASON", "RECORD", "DETAIL")
+	}
+	l.lines.add(strconv.FormatUint(s.Sequence, 10), stamp(s.Time), deadletter.Token(s.Tenant),
+		deadletter.Token(s.Destination), s.Reason, dash(s.Envelope.RecordID), dash(s.Problem()))
 	if l.shown%flushEach == 0 {
-		return l.table.Flush()
+		return l.lines.flush()
 	}
 	return nil
 }
@@ -141,8 +142,11 @@ func (l *list) end(ctx context.Context, r *deadletter.Reader) error {
 	if l.params.JSON {
 		return nil
 	}
-	if err := l.table.Flush(); err != nil {
+	if err := l.lines.flush(); err != nil {
 		return err
+	}
+	if l.unkept > 0 {
+		fmt.Fprintf(l.params.Out, "%s of these can't be replayed: nothing but size and SHA-256 is kept\n", thousands(l.unkept))
 	}
 	order := "newest"
 	if l.params.Oldest {
@@ -167,17 +171,6 @@ func (l *list) end(ctx context.Context, r *deadletter.Reader) error {
 }
 
 const noneMatch = "no dead letters match"
-
-// longest is where a detail is cut in a list, in characters; hogcast dead show
-// has all of it.
-const longest = 120
-
-func short(s string) string {
-	if text := []rune(s); len(text) > longest {
-		return string(text[:longest]) + "…"
-	}
-	return dash(s)
-}
 
 func encoder(out io.Writer) *json.Encoder {
 	e := json.NewEncoder(out)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -183,5 +184,40 @@ func TestADropTakesWhatItShowedAndNoMore(t *testing.T) {
 				t.Errorf("%d are left, %v; want %d", left, err, tt.left)
 			}
 		})
+	}
+}
+
+func TestAListFitsAScreenAndTellsWhatCantBeReplayed(t *testing.T) {
+	t.Parallel()
+	conn := newQueue(t, queue.DefaultParams())
+	writer, long := deadletter.NewWriter(conn, 1<<20), strings.Repeat("the answer é ", 60)
+	withheld := envelope.Envelope{Detail: long, RecordID: strings.Repeat("r", 36), Body: []byte("oops")}
+	withheld.Withhold()
+	for i, e := range []envelope.Envelope{
+		{Detail: long, RecordID: strings.Repeat("r", 36), Body: []byte("{}")}, withheld, {Detail: "no", RecordID: strings.Repeat("r", 100), Body: []byte("{}")},
+	} {
+		e.Source = envelope.Source{Stream: "S", Sequence: uint64(i), Time: time.Unix(0, 1)} //nolint:gosec // small
+		if _, err := writer.Write(t.Context(), deadletter.Letter{Tenant: "acme", Destination: "main", Reason: outcome.Dropped, Envelope: e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader := deadletter.NewReader(conn)
+	for name, tt := range map[string]struct {
+		params admin.ListDeadParams
+		want   string
+	}{
+		"a list":      {admin.ListDeadParams{Filter: deadletter.Filter{RecordID: strings.Repeat("r", 36)}}, "1 of these can't be replayed: nothing but size and SHA-256 is kept"},
+		"causes":      {admin.ListDeadParams{By: "cause"}, "…"},
+		"a small one": {admin.ListDeadParams{Filter: deadletter.Filter{RecordID: strings.Repeat("r", 100)}}, "  no\n"},
+	} {
+		got := list(t, reader, tt.params)
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s: no %q in:\n%s", name, tt.want, got)
+		}
+		for line := range strings.Lines(got) {
+			if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > 120 && name != "a small one" {
+				t.Errorf("%s: %d wide: %s", name, n, line)
+			}
+		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -160,14 +160,14 @@ func writeGroups(shown []*group, all int, p ListDeadParams) error {
 		_, err := fmt.Fprintln(p.Out, noneMatch)
 		return err
 	}
-	table := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "COUNT\tTENANTS\tFIRST\tLAST\t%s\n", map[string]string{
+	table := lines{out: p.Out, whole: p.By != byCause}
+	table.add("COUNT", "TENANTS", "FIRST", "LAST", map[string]string{
 		"tenant": "TENANT", "destination": "DESTINATION", "reason": "REASON", byCause: "CAUSE",
 	}[p.By])
 	for _, g := range shown {
-		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t%s\n", g.Count, g.Tenants, stamp(g.First), stamp(g.Last), g.Key)
+		table.add(strconv.FormatUint(g.Count, 10), strconv.Itoa(g.Tenants), stamp(g.First), stamp(g.Last), g.Key)
 	}
-	if err := table.Flush(); err != nil || len(shown) == all {
+	if err := table.flush(); err != nil || len(shown) == all {
 		return err
 	}
 	_, err := fmt.Fprintf(p.Out, "the largest %s of %s shown; --limit 0 for all\n", thousands(len(shown)), plural(all, p.By))

@@ -185,7 +185,7 @@ func writeHealth(ctx context.Context, conn *queue.Conn, all []DestinationHealth,
 		return err
 	}
 	if len(all) == 0 {
-		fmt.Fprintln(p.Out, "all destinations are healthy, and nothing is held")
+		fmt.Fprintf(p.Out, "all destinations%s are healthy, and nothing is held\n", ofTenant(p.Tenant))
 	}
 	_, err = fmt.Fprintf(p.Out, "%s alive\n%s", plural(workers, "worker"), whatNext(all))
 	return err

@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -23,28 +24,29 @@ func (s *Stored) Cause() string {
 // longestCause is where the detail within a cause is cut, in characters.
 const longestCause = 120
 
-// generalise takes numbers and quoted words out of a text, which tell letters
-// of one cause apart.
+// What tells letters of one cause apart: quoted words, hexadecimal ids, and
+// numbers, of which a time or an address is one.
+var (
+	quotedWords = regexp.MustCompile(`"[^"]*"?`)
+	hexIDs      = regexp.MustCompile(`\b[0-9a-fA-F][0-9a-fA-F-]{6,}[0-9a-fA-F]\b`)
+	numbers     = regexp.MustCompile(`[0-9]+(?:[-+:.,/T][0-9]+)*(?:Z\b)?`)
+)
+
+// generalise takes out of a text what tells letters of one cause apart. Most
+// have nothing of that, and are not searched.
 func generalise(s string) string {
-	var b strings.Builder
-	inQuotes, inNumber := false, false
-	for _, r := range s {
-		digit := r >= '0' && r <= '9'
-		switch {
-		case r == '"':
-			if inQuotes = !inQuotes; inQuotes {
-				b.WriteString(`"…"`)
+	if strings.ContainsAny(s, `"0123456789`) {
+		s = quotedWords.ReplaceAllString(s, `"…"`)
+		s = hexIDs.ReplaceAllStringFunc(s, func(word string) string {
+			if strings.ContainsAny(word, "0123456789") {
+				return "N"
 			}
-		case inQuotes:
-		case digit && !inNumber:
-			b.WriteByte('N')
-		case !digit:
-			b.WriteRune(r)
-		}
-		inNumber = digit
+			return word
+		})
+		s = numbers.ReplaceAllString(s, "N")
 	}
-	if text := []rune(b.String()); len(text) > longestCause {
+	if text := []rune(s); len(text) > longestCause {
 		return string(text[:longestCause]) + "…"
 	}
-	return b.String()
+	return s
 }
