@@ -20,7 +20,7 @@ func (w *worker) startTraces() error {
 	}
 	w.counter("hogcast_trace_spans_exported_total", "Spans that the OTLP receiver has taken.",
 		func() float64 { spans, _ := w.traces.Exported(); return float64(spans) })
-	w.counter("hogcast_trace_spans_lost_total", "Spans that the OTLP receiver has not taken.",
+	w.counter("hogcast_trace_spans_lost_total", "Spans that the OTLP receiver has not taken, or that there was no room for: 2,048 wait at most.",
 		func() float64 { _, lost := w.traces.Exported(); return float64(lost) })
 	w.onStop("traces", func() {
 		const limit = 2 * time.Second

@@ -194,11 +194,35 @@ type exporter struct {
 	inner   sdktrace.SpanExporter
 	onError func(error)
 
-	spans, lost atomic.Int64
+	spans, lost, waiting atomic.Int64
+}
+
+// mostWaiting spans are kept until they are sent, about 2 MB.
+const mostWaiting = 2048
+
+// door counts what finds no room, which the SDK's processor drops in silence.
+// That never has to: it holds no more than what waits.
+type door struct {
+	sdktrace.SpanProcessor
+	exported *exporter
+}
+
+// OnEnd implements sdktrace.SpanProcessor.
+func (d *door) OnEnd(s sdktrace.ReadOnlySpan) {
+	if !s.SpanContext().IsSampled() {
+		return
+	}
+	if d.exported.waiting.Add(1) > mostWaiting {
+		d.exported.waiting.Add(-1)
+		d.exported.lost.Add(1)
+		return
+	}
+	d.SpanProcessor.OnEnd(s)
 }
 
 // ExportSpans implements sdktrace.SpanExporter.
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	defer e.waiting.Add(-int64(len(spans)))
 	if err := e.inner.ExportSpans(ctx, spans); err != nil {
 		e.lost.Add(int64(len(spans)))
 		if e.onError != nil {

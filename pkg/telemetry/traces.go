@@ -93,8 +93,10 @@ func NewTraces(c TraceConfig) (*Traces, error) {
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(of),
 		sdktrace.WithSampler(linked{sdktrace.ParentBased(sdktrace.TraceIDRatioBased(c.Sample))}),
-		// 2,048 spans wait at most; what is beyond them is dropped.
-		sdktrace.WithBatcher(exported, sdktrace.WithBatchTimeout(2*time.Second)),
+		sdktrace.WithSpanProcessor(&door{
+			SpanProcessor: sdktrace.NewBatchSpanProcessor(exported, sdktrace.WithBatchTimeout(2*time.Second), sdktrace.WithMaxQueueSize(mostWaiting)),
+			exported:      exported,
+		}),
 	)
 	return &Traces{provider: provider, tracer: provider.Tracer("github.com/hogcast/hogcast"), exported: exported, client: client}, nil
 }
@@ -126,8 +128,8 @@ func (l linked) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRes
 	return l.Sampler.ShouldSample(p)
 }
 
-// Exported is how many spans were exported, and how many the receiver did not
-// take.
+// Exported is how many spans were exported, and how many were not: the receiver
+// did not take them, or too many were waiting.
 func (t *Traces) Exported() (spans, lost int64) {
 	if t == nil {
 		return 0, 0

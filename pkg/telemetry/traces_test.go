@@ -172,6 +172,23 @@ func TestAReceiverThatIsBusyIsAskedAgain(t *testing.T) {
 	}
 }
 
+// More than can be sent at once is dropped, and is not lost unseen.
+func TestSpansThatFindNoRoomAreCounted(t *testing.T) {
+	t.Parallel()
+	const all = 20_000
+	r := newReceiver(t)
+	traces := newTraces(t, telemetry.TraceConfig{Endpoint: r.URL, Sample: 1})
+	for range all {
+		traces.Record("", telemetry.RecordSpan{}).End("")
+	}
+	traces.Record(unsampledParent, telemetry.RecordSpan{}).End("")
+	closeTraces(t, traces)
+	n, lost := traces.Exported()
+	if _, spans := r.seen(); len(spans) != int(n) || n+lost != all || lost == 0 {
+		t.Errorf("of %d spans %d arrived, %d were exported and %d lost", all, len(spans), n, lost)
+	}
+}
+
 func TestWhatAReceiverRefusesIsToldAndCounted(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusFound} {
