@@ -9,8 +9,8 @@ import (
 // memory keeps what is worth knowing of lanes that are gone for a short while,
 // so that a pause between two events costs a destination neither its pace nor
 // its good name. Two generations take turns: an entry lives for 1 to 2 times
-// memorySpan, or until memoryMost others have come, twice; about
-// 2 × 8,192 × 150 B ≈ 2.5 MB at the most.
+// memorySpan, or until memoryMost others have come, twice; about 3 MB at the
+// most, since maps are half empty.
 type memory struct {
 	recent, older map[destination.ID]remembered
 	turned        time.Time
@@ -18,7 +18,7 @@ type memory struct {
 
 const (
 	memorySpan = 10 * time.Second
-	memoryMost = 8192
+	memoryMost = 4096
 )
 
 type remembered struct {

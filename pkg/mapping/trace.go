@@ -77,8 +77,8 @@ func scalarText(v []byte) string {
 // uniqueMembers lists an object's members in order of first appearance; of two
 // of one name the last wins.
 func uniqueMembers(object []byte) []member {
-	const few = 16 // up to here a search beats a map
-	members := make([]member, 0, few)
+	const usual, few = 8, 16 // up to few a search beats a map
+	members := make([]member, 0, usual)
 	var index map[string]int
 	for key, value := range rawjson.Object(object) {
 		key = canonicalKey(key)

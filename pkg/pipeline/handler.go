@@ -13,13 +13,11 @@ import (
 
 	"github.com/hogcast/hogcast/pkg/delivery"
 	"github.com/hogcast/hogcast/pkg/destination"
-	"github.com/hogcast/hogcast/pkg/event"
 	"github.com/hogcast/hogcast/pkg/fleet"
 	"github.com/hogcast/hogcast/pkg/health"
 	"github.com/hogcast/hogcast/pkg/held"
 	"github.com/hogcast/hogcast/pkg/mapping"
 	"github.com/hogcast/hogcast/pkg/outcome"
-	"github.com/hogcast/hogcast/pkg/privacy"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/record"
 	"github.com/hogcast/hogcast/pkg/routing"
@@ -180,49 +178,6 @@ func (h *Handler) deliver(j *job, r *record.Record, to *destination.Destination)
 	}
 	h.load(item, cargo{record: r, bytes: len(j.message.Data), span: j.span})
 	h.Deliverer.Submit(item)
-}
-
-// cargo is what an item carries.
-type cargo struct {
-	record  *record.Record
-	bytes   int      // of the record
-	applied []string // privacy rules that it was stored under
-	span    *telemetry.Span
-}
-
-// load gives the item what the record becomes for its destination: made when it
-// is sent, under the privacy rules of that moment. What becomes of a large one is
-// kept, as long as these are the same: it may be mostly images, of which little
-// is left.
-func (h *Handler) load(item *delivery.Item, c cargo) {
-	to, r, large := item.To, c.record, c.bytes > queue.LargeMessage
-	var made *event.Event
-	var under privacy.Rules
-	counted := false
-	item.Make = func() *event.Event {
-		rules := h.rulesOf(to).After(c.applied)
-		if made != nil && rules == under {
-			return made
-		}
-		become := mapping.Lend
-		if large {
-			become = mapping.Map
-		}
-		e, notes := become(privacy.Apply(r, rules), to.Name)
-		if !counted {
-			counted = true
-			h.countNotes(notes)
-		}
-		e.Traceparent = c.span.Traceparent()
-		if large {
-			made, under = e, rules
-		}
-		return e
-	}
-	item.UUID, item.Bytes = mapping.UUID(r, to.Name), c.bytes+mapping.FrameBytes
-	if large {
-		item.Bytes = item.Make().Size()
-	}
 }
 
 // delivered takes over what became of a branch.

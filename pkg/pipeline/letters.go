@@ -63,16 +63,9 @@ func (j *job) letter(reason outcome.DeadReason, body []byte) deadletter.Letter {
 func (j *job) envelope() envelope.Envelope {
 	m := j.message
 	return envelope.Envelope{
-		Source: j.source, MsgID: m.MsgID(), RecordID: j.recordID,
-		Mapping: mapping.Version, Worker: j.handler.Worker, Traceparent: cmp.Or(j.span.Traceparent(), traceparentOf(m.Header)),
+		Source: j.source, MsgID: m.MsgID, RecordID: j.recordID,
+		Mapping: mapping.Version, Worker: j.handler.Worker, Traceparent: cmp.Or(j.span.Traceparent(), m.Traceparent),
 	}
-}
-
-func first(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
 }
 
 // unreadable makes the letter of a record that can't be read. What can't be

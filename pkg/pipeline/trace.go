@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"github.com/hogcast/hogcast/pkg/envelope"
 	"github.com/hogcast/hogcast/pkg/outcome"
 	"github.com/hogcast/hogcast/pkg/queue"
 	"github.com/hogcast/hogcast/pkg/telemetry"
@@ -18,19 +17,10 @@ func (h *Handler) span(m *queue.Delivery) *telemetry.Span {
 	if h.Traces == nil {
 		return nil
 	}
-	return h.Traces.Record(traceparentOf(m.Header), telemetry.RecordSpan{
-		Subject: m.Subject, Template: templateGenerations, MessageID: m.MsgID(),
+	return h.Traces.Record(m.Traceparent, telemetry.RecordSpan{
+		Subject: m.Subject, Template: templateGenerations, MessageID: m.MsgID,
 		Tenant: queue.TenantOf(m.Subject), Bytes: len(m.Data), Deliveries: m.NumDelivered,
 	})
-}
-
-// traceparentOf finds the publisher's traceparent. Some carriers write the name
-// of a header as HTTP does.
-func traceparentOf(header map[string][]string) string {
-	if of := first(header[envelope.HeaderTraceparent]); of != "" {
-		return of
-	}
-	return first(header["Traceparent"])
 }
 
 // trace begins the span of a held branch that is sent: it joins the trace that

@@ -24,7 +24,7 @@ func TestADeliveryTellsAllOfItsMessage(t *testing.T) {
 	publish(t, c, "acme", "gen-1", []byte(`{"id":"gen-1"}`))
 	w := work(t, c, queue.ConsumerConfig{})
 	d := receive(t, w.got, "a delivery")
-	if d.Subject != "hogcast.generations.acme" || queue.TenantOf(d.Subject) != "acme" || d.MsgID() != "acme/gen-1" ||
+	if d.Subject != "hogcast.generations.acme" || queue.TenantOf(d.Subject) != "acme" || d.MsgID != "acme/gen-1" ||
 		string(d.Data) != `{"id":"gen-1"}` || d.Stream != queue.StreamGenerations || d.Sequence != 1 || d.NumDelivered != 1 {
 		t.Errorf("delivery = %+v", d)
 	}

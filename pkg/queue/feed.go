@@ -210,7 +210,8 @@ func (f *feed) fetch(ctx context.Context, x fetching, room int64) error {
 	for msg := range batch.Messages() {
 		took++
 		x.size.got(len(msg.Data()))
-		if d := f.take(msg, &left, lease{f.window, f.ackWait}); d != nil {
+		if d := f.take(msg, &left, lease{f.window, f.ackWait, f.config.Conn.NATS}); d != nil {
+			d.Header = nil
 			x.handle(d)
 		}
 	}

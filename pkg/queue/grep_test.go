@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var settling = regexp.MustCompile(`\.(Ack|DoubleAck|AckSync|Nak|NakWithDelay|Term|TermWithReason|InProgress)\(`)
+var settling = regexp.MustCompile(`\.(Ack|DoubleAck|AckSync|Nak|NakWithDelay|Term|TermWithReason|InProgress)\(|"(\+ACK|\+NXT|\+WPI|-NAK|\+TERM)\b`)
 
 // queue.Ack() makes a verdict; it settles nothing.
 var verdict = regexp.MustCompile(`\bqueue\.Ack\(\)`)
@@ -17,6 +17,7 @@ var verdict = regexp.MustCompile(`\bqueue\.Ack\(\)`)
 func TestNobodySettlesButSettleGo(t *testing.T) {
 	t.Parallel()
 	root, own := filepath.Join("..", ".."), filepath.Join("pkg", "queue", "settle.go")
+	floor := filepath.Join("test", "bars", "floor", "post.go") // no part of the product
 	files := 0
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -37,7 +38,7 @@ func TestNobodySettlesButSettleGo(t *testing.T) {
 		switch name, _ := filepath.Rel(root, path); {
 		case name == own && found == nil:
 			t.Errorf("%s settles nothing; this test looks for the wrong words", own)
-		case name != own && found != nil:
+		case name != own && name != floor && found != nil:
 			t.Errorf("%s calls %s…); only %s may", name, found, own)
 		}
 		return nil

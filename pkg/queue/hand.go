@@ -1,44 +1,45 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+
+	"github.com/hogcast/hogcast/pkg/envelope"
 )
 
 // Delivery is one delivered message. It is in hand until it is settled.
 type Delivery struct {
-	Subject      string
-	Data         []byte
+	Subject string
+	Data    []byte
+	// Header: of records nil, since thousands are in hand; MsgID and Traceparent
+	// are what is read of it.
 	Header       map[string][]string
+	MsgID        string // the publisher's Nats-Msg-Id, or ""
+	Traceparent  string // the publisher's, or ""
 	Stream       string
 	Sequence     uint64
 	Time         time.Time // when it was stored
 	NumDelivered uint64    // 1 for the first time
 
-	msg       jetstream.Msg
+	reply     string // where it is settled
 	lease     lease
 	footprint int64
 	renewed   time.Time // guarded by Hand.mu
 }
 
 // lease is what a delivery is held under: the window that its room goes back
-// to, and how long it may be in hand without being renewed.
+// to, how long it may be in hand without being renewed, and who is told.
 type lease struct {
 	window  *Window
 	ackWait time.Duration
-}
-
-// MsgID is the publisher's Nats-Msg-Id, or "".
-func (d *Delivery) MsgID() string {
-	if v := d.Header[jetstream.MsgIDHeader]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
+	nats    *nats.Conn
 }
 
 // Hand is what this process has in hand of any consumer: it keeps the leases
@@ -110,8 +111,8 @@ func (h *Hand) take(msg jetstream.Msg, left *int64, l lease) *Delivery {
 	}
 	d := &Delivery{
 		Subject: msg.Subject(), Data: msg.Data(), Header: msg.Headers(),
-		Stream: meta.Stream, Sequence: meta.Sequence.Stream, Time: meta.Timestamp, NumDelivered: meta.NumDelivered,
-		msg: msg, lease: l, renewed: time.Now(),
+		MsgID: msg.Headers().Get(jetstream.MsgIDHeader), Traceparent: traceparent(msg.Headers()), Stream: meta.Stream, Sequence: meta.Sequence.Stream, Time: meta.Timestamp, NumDelivered: meta.NumDelivered,
+		reply: msg.Reply(), lease: l, renewed: time.Now(),
 	}
 	// The server keeps a pull within its byte limit, but many small messages
 	// have more frames than one large one.
@@ -123,6 +124,12 @@ func (h *Hand) take(msg jetstream.Msg, left *int64, l lease) *Delivery {
 	h.inHand[d] = struct{}{}
 	h.mu.Unlock()
 	return d
+}
+
+// traceparent finds the publisher's. Some carriers write the name of a header as
+// HTTP does.
+func traceparent(h nats.Header) string {
+	return cmp.Or(h.Get(envelope.HeaderTraceparent), h.Get("Traceparent"))
 }
 
 // Drain waits until all in hand is settled, or until ctx ends, and then hands

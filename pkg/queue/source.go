@@ -15,6 +15,7 @@ import (
 // Source pulls from one consumer at the caller's pace. What it pulls is in the
 // hand until it is settled.
 type Source struct {
+	conn     *Conn
 	hand     *Hand
 	window   *Window
 	consumer jetstream.Consumer
@@ -96,7 +97,7 @@ func drainName(subject string) string {
 
 func (c *Conn) source(hand *Hand, window *Window, consumer jetstream.Consumer) *Source {
 	return &Source{
-		hand: hand, window: window, consumer: consumer, ackWait: consumer.CachedInfo().Config.AckWait,
+		conn: c, hand: hand, window: window, consumer: consumer, ackWait: consumer.CachedInfo().Config.AckWait,
 		size: newPullSize(consumer, c),
 	}
 }
@@ -129,7 +130,7 @@ func (s *Source) pull(ctx context.Context, n int, wait time.Duration, use func(*
 	// Read to its end even when ctx ends: what was sent would wait for its lease.
 	for msg := range batch.Messages() {
 		s.size.got(len(msg.Data()))
-		d := s.hand.take(msg, &left, lease{s.window, s.ackWait})
+		d := s.hand.take(msg, &left, lease{s.window, s.ackWait, s.conn.NATS})
 		if d == nil {
 			continue
 		}
