@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -314,9 +313,14 @@ func filesOf(path string) ([]string, error) {
 		return nil, fmt.Errorf("destinations: %w", err)
 	}
 	for _, entry := range entries {
-		if ext := filepath.Ext(entry.Name()); (ext == ".yaml" || ext == ".yml") && !isDir(path, entry) {
-			files = append(files, filepath.Join(path, entry.Name()))
+		file := filepath.Join(path, entry.Name())
+		if ext := filepath.Ext(file); (ext != ".yaml" && ext != ".yml") || isDir(file) {
+			continue
 		}
+		if err := regular(file); err != nil {
+			return nil, err
+		}
+		files = append(files, file)
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("destinations: no *.yaml in %s", path)
@@ -325,22 +329,37 @@ func filesOf(path string) ([]string, error) {
 }
 
 // isDir follows links: a mounted ConfigMap is a folder of them.
-func isDir(path string, entry fs.DirEntry) bool {
-	info, err := os.Stat(filepath.Join(path, entry.Name()))
+func isDir(file string) bool {
+	info, err := os.Stat(file)
 	return err != nil || info.IsDir()
 }
 
-func readFile(file string) ([]byte, error) {
+// regular refuses what is looked at again and again, or was named by nobody, and
+// is no file: a pipe would be waited for without an end.
+func regular(file string) error {
 	info, err := os.Stat(file)
 	if err != nil {
-		return nil, fmt.Errorf("destinations: %w", err)
+		return fmt.Errorf("destinations: %w", err)
 	}
-	if info.Size() > MaxFileBytes {
-		return nil, fmt.Errorf("destinations: %s has %d bytes; at most %d", file, info.Size(), MaxFileBytes)
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("destinations: %s is no regular file", file)
 	}
-	data, err := os.ReadFile(file)
+	return nil
+}
+
+// readFile reads no more than MaxFileBytes, whatever size the file says it has.
+func readFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	if len(data) > MaxFileBytes {
+		return nil, fmt.Errorf("destinations: %s has more than %d bytes", file, MaxFileBytes)
 	}
 	return data, nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -122,6 +123,30 @@ func TestWhatIsNoDestinationsFileIsAnError(t *testing.T) {
 	}
 	if _, err := registry.Load(t.TempDir()); err == nil {
 		t.Error("an empty folder was read")
+	}
+}
+
+func TestWhatIsNoRegularFileIsRefusedAndNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.yaml"), "destinations: [{tenant: a, api_key: phc_a}]")
+	pipe := filepath.Join(dir, "b.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	_, loadErr := registry.Load(dir)
+	_, openErr := registry.OpenFiles(registry.FilesParams{Path: pipe})
+	for _, err := range []error{loadErr, openErr} {
+		if err == nil || !strings.Contains(err.Error(), "b.yaml is no regular file") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestAFileWithoutEndIsReadUpToTheLimitOnly(t *testing.T) {
+	t.Parallel()
+	if _, err := registry.LoadUpdates("/dev/zero"); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -54,7 +54,10 @@ func OpenFiles(p FilesParams) (*Files, error) {
 		p.Logger = zap.NewNop()
 	}
 	f := &Files{path: p.Path, log: p.Logger, defaults: p.Defaults, onChange: p.OnChange}
-	f.sum, _ = fingerprint(p.Path)
+	var err error
+	if f.sum, err = fingerprint(p.Path); err != nil {
+		return nil, err
+	}
 	loaded, err := Load(p.Path)
 	if err != nil {
 		return nil, err
@@ -147,9 +150,11 @@ func fingerprint(path string) ([sha256.Size]byte, error) {
 	h := sha256.New()
 	files, err := filesOf(path)
 	for _, file := range files {
-		data, readErr := readFile(file)
-		if readErr != nil {
-			err = readErr
+		if err = regular(file); err != nil {
+			break
+		}
+		var data []byte
+		if data, err = readFile(file); err != nil {
 			break
 		}
 		fmt.Fprintf(h, "%q %d ", file, len(data))
