@@ -161,7 +161,9 @@ var cases = []struct {
 	{"wake-ups that can't be deleted", func(s *doctor.Snapshot) { s.Streams[2].DenyDelete = true }, "stream_sealed", problem},
 	{"a stream that fills up", stream(func(s *doctor.Stream) { s.Bytes = 81 << 30 }), "stream_fill", warning},
 	{"a full stream", stream(func(s *doctor.Stream) { s.Bytes = 99 << 30 }), "stream_fill", problem},
-	{"an audit trail that is full, and forgets its oldest", stream(func(s *doctor.Stream) { s.Role, s.WorkQueue, s.Limits, s.DiscardOld, s.Bytes = doctor.Audit, false, true, true, 99<<30 }), "stream_fill", ok},
+	{"an audit trail that is full, and forgets its oldest", stream(func(s *doctor.Stream) {
+		s.Role, s.WorkQueue, s.Limits, s.DiscardOld, s.Bytes = doctor.Audit, false, true, true, 99<<30
+	}), "stream_fill", ok},
 	{"a stream full by number", stream(func(s *doctor.Stream) { s.MaxMsgs = 1201 }), "stream_fill", problem},
 	{"a full shard that is closed", stream(func(s *doctor.Stream) { s.Bytes, s.MaxBytes, s.Closed, s.Takes = 5, 1, true, nil }), "stream_fill", ok},
 	{"a compressed stream", stream(func(s *doctor.Stream) { s.Compression = "S2" }), "stream_compression", ok},
