@@ -70,11 +70,14 @@ var found = map[string][]string{
 		"api_key=⟦abc123def456⟧&x=1", "API-KEY: ⟦abc123def456⟧", `"password": "⟦hunter2!⟧"`, "OPENAI_API_KEY='⟦abcd1234efgh⟧'", "client_secret = ⟦s3cr3t-value⟧", "https://⟦bob:pa55⟧@x.example/",
 		"aws ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLE9K1a⟧", "⟦Zx8Kq2Lm9Pv4Rt6Yw1Bn3Cd5Fg7Hj0Ks⟧", "-⟦-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAK\n-----END RSA PRIVATE KEY-----⟧ bye", "⟦-----BEGIN PRIVATE KEY-----\nMIIEow⟧",
 		"see https://api.example/v1/⟦sk-abcdefghijklmnopqrstuvwxyz⟧",
+		"Authorization: Basic ⟦dXNlcjpwYXNz⟧", "token: ⟦9f86d081884c7d659a2feaa0c55ad015⟧", "/x?token=⟦abc123def456ghi789⟧&y=1", "SECRET_KEY_BASE=⟦9f86d081884c7d659a2feaa0c55ad015⟧",
+		"⟦eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..Xx1Yy2Zz3Aa4Bb5C.c2VjcmV0Zm9yeW91.dGFn⟧ ok", "DB_PASS=⟦hunter22⟧",
 		// and these are none
 		"sk-learn-compatible-estimators", "a task-oriented-dialogue-2024-system", "hf_model_name_or_path", "550e8400-e29b-41d4-a716-446655440000", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "2026-01-02T03:04:05.678Z",
 		"max_tokens: 1024", "password: string", "api_key = os.environ", "api_key=your_api_key_here", "Bearer tokens are fine", "chatcmpl-9xKJd8f7sdfkjh23kjhdskfjhA", "toolu_01A09q90qw90lq917835lq9", "call_Zx8Kq2Lm9Pv4Rt6Yw1Bn3Cd5",
 		"/Users/JohnSmith/Projects2024/app3/src/Main7.java", "getUserAccountByIdAndReturnAllOfItsDetails", "anthropic/claude-3-5-sonnet-20241022:beta", "tokens: 12345678", "the password is a secret: do not tell",
 		"claude-3-7-sonnet-20250219-thinking-with-128k-output", "https://example.com/Path/To/Some/Article-2024-With-A-Long-Title", "aGVsbG8gd29ybGQ=", "token: abc",
+		"Basic training", "Basic dmFsdWVz", "token: gpt-4o-mini-2024-07-18", "token: 12345678901234567890", "next token: internationalization", "eyJhbGciOiJkaXIi.. and so on",
 	},
 }
 

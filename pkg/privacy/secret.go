@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"bytes"
+	"encoding/base64"
 	"math"
 )
 
@@ -9,7 +10,7 @@ import (
 // providers give them, what stands behind Bearer or api_key=, PEM private keys,
 // passwords in URLs, and long random-looking words.
 func findSecrets(dst []span, text []byte, h hint) []span {
-	if !h.inner && isPassword(text) && secretKey(h.key) {
+	if !h.inner && isPassword(text) && (secretKey(h.key) || tokenKey(h.key) && holdsToken(text)) {
 		return append(dst, span{from: 0, to: len(text)})
 	}
 	dst = findTokens(dst, text)
@@ -187,13 +188,16 @@ func drawn(tail []byte) bool {
 // jwt returns the length of a JSON Web Token: base64 segments, the first of
 // which begins an object.
 func jwt(word []byte) int {
-	end, segments := 0, 0
+	end, segments, needed := 0, 0, 2
 	for end < len(word) {
 		start := end
 		for end < len(word) && (isAlnum(word[end]) || word[end] == '-' || word[end] == '_') {
 			end++
 		}
-		if end-start < 8 && segments < 2 {
+		switch {
+		case segments == 1 && end == start: // encrypted, by a key that was agreed on
+			needed = 3
+		case end-start < 8 && segments < needed:
 			return 0
 		}
 		segments++
@@ -202,7 +206,7 @@ func jwt(word []byte) int {
 		}
 		end++
 	}
-	if segments < 2 {
+	if segments < needed {
 		return 0
 	}
 	return end
@@ -336,12 +340,30 @@ func findBearers(dst []span, text []byte) []span {
 					break
 				}
 			}
-			if end-i >= 8 && drawn(text[i:end]) {
+			if end-i >= 8 && (drawn(text[i:end]) || userAndPassword(text[i:end])) {
 				dst = append(dst, span{from: i, to: trimmed(text, i, end)})
 			}
 		}
 	}
 	return dst
+}
+
+// userAndPassword reports whether base64, as Basic has it, is that of both.
+func userAndPassword(word []byte) bool {
+	var room [maxLook]byte
+	if len(word) > maxLook {
+		return false
+	}
+	n, err := base64.RawStdEncoding.Decode(room[:], bytes.TrimRight(word, "="))
+	if err != nil {
+		return false
+	}
+	for _, c := range room[:n] {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return bytes.IndexByte(room[:n], ':') >= 0
 }
 
 // schemeAt is the length of the scheme of authentication at text[i]; 0: none.
@@ -372,12 +394,13 @@ func findAssigned(dst []span, text []byte, sign byte) []span {
 		at := i + n
 		i = at + 1
 		name := nameBefore(text, at)
-		if !secretName(name) {
+		token := isToken(name)
+		if !token && !secretName(name) {
 			continue
 		}
 		from := valueStart(text, i)
 		end := valueEnd(text[:min(len(text), from+maxLook)], from)
-		if isAssignable(text[from:end]) {
+		if value := text[from:end]; token && holdsToken(value) || !token && isAssignable(value) {
 			end = valueEnd(text, end)
 			dst = append(dst, span{from: from, to: end})
 			i = end
@@ -460,6 +483,34 @@ func isAssignable(value []byte) bool {
 // secretKey reports whether a quoted key is that of a password or a token.
 func secretKey(key []byte) bool { return key != nil && secretName(inside(key)) }
 
+// isToken: the name alone is that of pieces of text, too, so that its values
+// have to look like more.
+func isToken(name []byte) bool {
+	return len(name) == len("token") && bytes.EqualFold(name, []byte("token"))
+}
+
+func tokenKey(key []byte) bool { return key != nil && isToken(inside(key)) }
+
+// holdsToken: 16 letters and digits in a row, and both of them.
+func holdsToken(value []byte) bool {
+	row, letters, digits := 0, 0, 0
+	for _, c := range value {
+		switch {
+		case isLetter(c):
+			letters++
+		case isDigit(c):
+			digits++
+		default:
+			row, letters, digits = 0, 0, 0
+			continue
+		}
+		if row++; row >= shortestToken && letters > 0 && digits > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // secretName: a name that ends in one of these, `_`, `-` and case aside.
 func secretName(name []byte) bool {
 	if len(name) < len("pwd") {
@@ -479,7 +530,7 @@ var secretNames = [][]byte{
 	[]byte("apikey"), []byte("secret"), []byte("secretkey"), []byte("password"), []byte("passwd"), []byte("passphrase"), []byte("pwd"),
 	[]byte("accesstoken"), []byte("refreshtoken"), []byte("authtoken"), []byte("bearertoken"), []byte("sessiontoken"), []byte("idtoken"),
 	[]byte("apitoken"), []byte("privatekey"), []byte("accesskey"), []byte("accesskeyid"), []byte("accountkey"), []byte("signingkey"),
-	[]byte("encryptionkey"), []byte("authorization"), []byte("credential"), []byte("credentials"),
+	[]byte("encryptionkey"), []byte("authorization"), []byte("credential"), []byte("credentials"), []byte("secretkeybase"), []byte("dbpass"),
 }
 
 // isPassword reports whether what stands under such a key is one, not talk of
