@@ -9,7 +9,7 @@ import (
 const (
 	// memoryBeside is what a worker takes beside its window: programs, what is
 	// being sent, connections, and room for the collector to work in.
-	memoryBeside = 88 << 20
+	memoryBeside = 96 << 20
 	// memoryFor is what each destination beyond freeDestinations takes.
 	memoryFor        = 2 << 10
 	freeDestinations = 10_000

@@ -7,15 +7,21 @@ import "sync"
 // collector has to clear away.
 type Room struct{ b []byte }
 
-// maxRoom bounds what is kept for others.
-const maxRoom = 64 << 10
+// Few events are large, and few rooms shall be; what is larger yet is not kept.
+const smallRoom, largeRoom = 8 << 10, 64 << 10
 
-var rooms = sync.Pool{New: func() any { return new(Room) }}
+var small, large sync.Pool
 
-// Borrow returns a room that nobody uses.
-func Borrow() *Room {
-	r, _ := rooms.Get().(*Room)
-	return r
+// Borrow returns a room for n bytes that nobody uses.
+func Borrow(n int) *Room {
+	rooms := &large
+	if n <= smallRoom {
+		rooms = &small
+	}
+	if r, ok := rooms.Get().(*Room); ok {
+		return r
+	}
+	return new(Room)
 }
 
 // Bytes are empty, with room for n.
@@ -37,7 +43,10 @@ func (e *Event) Release() {
 		return
 	}
 	r.b, e.Properties, e.room = e.Properties[:0], nil, nil
-	if cap(r.b) <= maxRoom {
-		rooms.Put(r)
+	switch n := cap(r.b); {
+	case n <= smallRoom:
+		small.Put(r)
+	case n <= largeRoom:
+		large.Put(r)
 	}
 }

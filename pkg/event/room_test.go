@@ -8,7 +8,7 @@ import (
 
 func TestAReleasedEventHasNothingLeft(t *testing.T) {
 	t.Parallel()
-	room := event.Borrow()
+	room := event.Borrow(10)
 	lent := event.Event{Properties: append(room.Bytes(10), `{"a":"one tenant's"}`...)}
 	lent.In(room)
 	lent.Release()
@@ -16,7 +16,7 @@ func TestAReleasedEventHasNothingLeft(t *testing.T) {
 	if lent.Properties != nil {
 		t.Errorf("got %s", lent.Properties)
 	}
-	if next := event.Borrow().Bytes(20); len(next) != 0 || cap(next) < 20 {
+	if next := event.Borrow(20).Bytes(20); len(next) != 0 || cap(next) < 20 {
 		t.Errorf("got %d bytes and room for %d", len(next), cap(next))
 	}
 	own := event.Event{Properties: []byte(`{}`)}

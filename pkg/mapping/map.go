@@ -53,7 +53,7 @@ func Map(r *record.Record, destination string) (*event.Event, Notes) {
 // Lend is Map for an event that lives for one request: after its Release the
 // memory of its properties is another's.
 func Lend(r *record.Record, destination string) (*event.Event, Notes) {
-	room := event.Borrow()
+	room := event.Borrow(sizeHint(r))
 	e, notes := mapTo(room, r, destination)
 	e.In(room)
 	return e, notes
