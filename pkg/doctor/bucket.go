@@ -4,7 +4,7 @@ import "fmt"
 
 var bucketChecks = []check{
 	of("bucket_exists", func(_ Snapshot, b Bucket) verdict {
-		return exists(thing{"bucket " + b.Name, "STREAM.INFO.KV_" + b.Name}, b.Answer, b.Detail)
+		return exists(thing{"bucket " + b.Name, "STREAM.INFO.KV_" + b.Name, "workers don't start, and what those that run share there is gone"}, b.Answer, b.Detail)
 	}),
 	bucket("bucket_replicas", func(s Snapshot, b Bucket) verdict { return replicas(s, b.Replicas) }),
 	bucket("bucket_leader", func(_ Snapshot, b Bucket) verdict { return leader(b.Clustered, b.Leader, "KV_"+b.Name) }),

@@ -8,7 +8,7 @@ import (
 
 var consumerChecks = []check{
 	of("consumer_exists", func(_ Snapshot, c Consumer) verdict {
-		return exists(thing{"consumer " + c.Name + " of " + c.Stream, "CONSUMER.INFO." + c.Stream + "." + c.Name}, c.Answer, c.Detail)
+		return exists(thing{"consumer " + c.Name + " of " + c.Stream, "CONSUMER.INFO." + c.Stream + "." + c.Name, "nothing of that stream is delivered; it stays in the stream"}, c.Answer, c.Detail)
 	}),
 	consumer("consumer_kind", consumerKind),
 	consumer("consumer_priority", consumerPriority),

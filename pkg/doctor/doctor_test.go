@@ -321,6 +321,18 @@ func TestWhatCouldNotBeAskedIsNotWell(t *testing.T) {
 	}
 }
 
+// A publisher is refused for want of a stream alone.
+func TestWhatIsMissingSaysWhatThatMeans(t *testing.T) {
+	t.Parallel()
+	s := healthy()
+	s.Streams[0].Answer, s.Consumers[1].Answer, s.Buckets[0].Answer = doctor.Missing, doctor.Missing, doctor.Missing
+	for _, f := range doctor.Examine(s) {
+		if f.Level == problem && strings.Contains(f.Why, "publishers are refused") != (f.Check == "stream_exists") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 // The nats command takes an --inactive-threshold of 0 for one that is not given.
 func TestAConsumerThatIsDeletedWhenIdleIsMadeAnew(t *testing.T) {
 	t.Parallel()

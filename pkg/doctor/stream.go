@@ -41,18 +41,18 @@ func streamExists(_ Snapshot, st Stream) verdict {
 			st.Name + " is missing", "what people change is noted there", "hogcast setup",
 		})
 	}
-	return exists(thing{"stream " + st.Name, "STREAM.INFO." + st.Name}, st.Answer, st.Detail)
+	return exists(thing{"stream " + st.Name, "STREAM.INFO." + st.Name, "workers wait for it, and publishers are refused"}, st.Answer, st.Detail)
 }
 
-// thing is what is asked for, and by which API call.
-type thing struct{ name, api string }
+// thing is what is asked for, by which API call, and what its lack means.
+type thing struct{ name, api, lack string }
 
 func exists(t thing, a Answer, detail string) verdict {
 	switch a {
 	case Here:
 		return well("exists")
 	case Missing:
-		return problem(trouble{t.name + " is missing", "workers wait for it, and publishers are refused", "hogcast setup"})
+		return problem(trouble{t.name + " is missing", t.lack, "hogcast setup"})
 	case Refused:
 		return unknown(trouble{
 			"these credentials may not ask for " + t.name, "its settings decide what is promised",
