@@ -215,7 +215,12 @@ func privacyOf(d *destination.Destination) string {
 	return dash(strings.Join(rules, "+"))
 }
 
+// health of a bad entry is told where something is held for it; else nobody
+// knows.
 func (l *ListedDestination) health() string {
+	if l.stored.Destination == nil && l.Health == health.Healthy {
+		return "-"
+	}
 	text := string(l.Health)
 	if l.Reason != "" && string(l.Reason) != l.State {
 		text += ": " + string(l.Reason)

@@ -65,7 +65,8 @@ func (d *Destinations) writeRotated(r registry.Rotated, dry bool) error {
 	fmt.Fprintf(d.Out, "%s of %s %s with key %s, %s were already, %s left\n",
 		thousands(r.Done), plural(r.Total, "destination"), done, r.Key, thousands(r.Already), thousands(len(r.Left)))
 	for _, left := range r.Left {
-		fmt.Fprintf(d.Out, "left: %s\n", visible(strings.TrimPrefix(left.Problem, left.Where+": ")+" ("+left.Where+")"))
+		problem := strings.ReplaceAll(strings.ReplaceAll(left.Problem, left.Where+": ", ""), "\n", "; ")
+		fmt.Fprintf(d.Out, "left: %s\n", visible(problem+" ("+left.Where+")"))
 	}
 	stopped := r.Done+r.Already+len(r.Left) < r.Total
 	var err error

@@ -92,7 +92,7 @@ func (r *Ring) Open(sealed string, place ...string) (string, error) {
 	}
 	master := r.find(id)
 	if master == nil {
-		return "", fmt.Errorf("%w %q; keys on the ring: %s", ErrUnknownKey, id, r)
+		return "", fmt.Errorf("%w %q; keys on the ring: %s", ErrUnknownKey, id, r.String())
 	}
 	if encoding.DecodedLen(len(body)) > saltBytes+nonceBytes+MaxBytes+16 {
 		return "", fmt.Errorf("%w: too long", ErrBroken)
