@@ -136,8 +136,18 @@ func (g *guard) checkHTTPS(ip netip.Addr) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s is not a public address; --egress-allow %s would allow it",
-		ErrEgressRefused, ip, strings.Join(missing, ","))
+	return fmt.Errorf("%w: %s is %s; --egress-allow %s would allow it",
+		ErrEgressRefused, ip, whatIsRefused(append(inner, ip)), strings.Join(missing, ","))
+}
+
+// whatIsRefused warns before somebody allows what must not be reached.
+func whatIsRefused(ips []netip.Addr) string {
+	for _, ip := range metadataAddresses() {
+		if slices.Contains(ips, ip) {
+			return "a metadata address of clouds, which hands out credentials"
+		}
+	}
+	return "not a public address"
 }
 
 func (g *guard) checkHTTP(ip netip.Addr) error {

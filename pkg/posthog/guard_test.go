@@ -178,7 +178,8 @@ func TestARefusedAddressHoldsTheDestination(t *testing.T) {
 		"https://127.0.0.1:" + port:         "--egress-allow 127.0.0.1/32",
 		"http://[::ffff:127.0.0.1]:" + port: "--egress-allow 127.0.0.1/32",
 		"https://[fd00::1]":                 "--egress-allow fd00::1/128",
-		"https://169.254.169.254":           "--egress-allow 169.254.169.254/32",
+		"https://169.254.169.254":           "a metadata address of clouds, which hands out credentials; --egress-allow 169.254.169.254/32",
+		"https://[64:ff9b::a9fe:a9fe]":      "a metadata address of clouds",
 		"http://8.8.8.8":                    "plain http",
 	} {
 		got := s.Send(t.Context(), destinationAt(endpoint, destination.Auto), eventsOf(1))[0]
