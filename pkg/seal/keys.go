@@ -38,15 +38,30 @@ func FromText(text string) (*Keys, error) {
 	return Fixed(r), nil
 }
 
-// FromFile reads keys from a file; Watch follows it.
+// FromFile reads keys from a file; Watch follows it. What is no regular file,
+// such as a pipe, has them once: it is not read again.
 func FromFile(file string) (*Keys, error) {
 	r, err := readRing(file)
 	if err != nil {
 		return nil, err
 	}
 	k := Fixed(r)
-	k.file = file
+	if regular(file) == nil {
+		k.file = file
+	}
 	return k, nil
+}
+
+// regular refuses what could be waited for without an end.
+func regular(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return fmt.Errorf("secrets keys: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("secrets keys: %s is no regular file", file)
+	}
+	return nil
 }
 
 func readRing(file string) (*Ring, error) {
@@ -83,7 +98,10 @@ func (k *Keys) Reload() (changed bool, err error) {
 	if k == nil || k.file == "" {
 		return false, nil
 	}
-	r, err := readRing(k.file)
+	var r *Ring
+	if err = regular(k.file); err == nil {
+		r, err = readRing(k.file)
+	}
 	if err != nil {
 		if err.Error() == k.failed {
 			return false, nil

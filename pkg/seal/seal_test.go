@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hogcast/hogcast/pkg/seal"
@@ -250,6 +251,37 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("an error of its own kind: %v", err)
 		}
 	})
+}
+
+func TestAPipeIsReadOnceAndNeverWaitedFor(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Skip(err)
+	}
+	text := newKey(t, "k1")
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(file, []byte(text), 0o600) }()
+	keys, err := seal.FromFile(file)
+	if err := errors.Join(err, <-written); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := keys.Reload(); changed || err != nil || keys.Ring().First() != "k1" {
+		t.Errorf("changed %t, %v, first %s", changed, err, keys.Ring())
+	}
+	regular := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(regular, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err = seal.FromFile(regular); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(regular), syscall.Mkfifo(regular, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := keys.Reload(); changed || err == nil || keys.Ring().First() != "k1" {
+		t.Errorf("a pipe in its place: changed %t, %v", changed, err)
+	}
 }
 
 func FuzzParseRing(f *testing.F) {
