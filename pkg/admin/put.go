@@ -68,7 +68,11 @@ func (d *Destinations) Put(ctx context.Context, p PutParams) error {
 		return err
 	}
 	out.Saved, out.Revision = true, saved.Revision
-	return d.told(p, out, "saved %s, revision %d; workers have it in a moment", whole.ID, saved.Revision)
+	use := "have it in a moment"
+	if whole.Tenant == destination.AnyTenant {
+		use = "with --default-destination use it for tenants that have none"
+	}
+	return d.told(p, out, "saved %s, revision %d; workers %s", whole.ID, saved.Revision, use)
 }
 
 // check completes a destination with the secrets that are stored, and judges it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/admin"
+	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/queue"
 )
 
@@ -29,5 +30,20 @@ func TestABadEntryIsNotCalledHealthyAndTellsItsFaultsOnALine(t *testing.T) {
 	left := o.said()
 	if !errors.Is(rotateErr, admin.ErrSome) || strings.Contains(left, "\uFFFD") || !strings.Contains(left, "3d; ") {
 		t.Errorf("%v\n%s", rotateErr, left)
+	}
+}
+
+func TestWhoSavesADefaultIsToldWhatWorkersNeedForIt(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.put(t, o.destination("main"))
+	if said := o.said(); strings.Contains(said, "--default-destination") {
+		t.Errorf("of a tenant's own\n%s", said)
+	}
+	d := o.destination("main")
+	d.Tenant = destination.AnyTenant
+	o.put(t, d)
+	if said := o.said(); !strings.Contains(said, "--default-destination") {
+		t.Errorf("of a default\n%s", said)
 	}
 }
