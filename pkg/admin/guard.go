@@ -62,6 +62,7 @@ func ReleaseGuard(ctx context.Context, conn *queue.Conn, p ReleaseGuardParams) e
 		}
 		fmt.Fprintf(p.Out, "released %s: %s\n", key, s.Detail)
 	}
+	fmt.Fprintln(p.Out, "off for an hour: what it held is tried again, and dead-lettered where it is still refused; see hogcast health")
 	return wakeGuarded(ctx, conn, released)
 }
 
