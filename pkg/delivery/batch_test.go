@@ -40,6 +40,29 @@ func TestABatchWaitsFor250MillisecondsFromItsFirstEvent(t *testing.T) {
 	})
 }
 
+func TestWhatWasLongOnItsWayWaitsLessForItsBatch(t *testing.T) {
+	t.Parallel()
+	for late, want := range map[time.Duration]time.Duration{
+		-time.Second:           250 * time.Millisecond, // clocks differ
+		0:                      250 * time.Millisecond,
+		100 * time.Millisecond: 150 * time.Millisecond,
+		time.Hour:              125 * time.Millisecond, // batches of a backlog are worth waiting for
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e, start := newEnds(), time.Now()
+			d := newDispatcher(t, delivery.DefaultConfig(), senderFunc(accept))
+			item := e.item(to("acme"), "late")
+			item.Published = start.Add(-late)
+			d.Submit(item)
+			<-time.After(time.Second)
+			if got := e.when("late").Sub(start); got != want {
+				t.Errorf("%s late: it was sent after %s, want %s", late, got, want)
+			}
+			d.Stop(t.Context())
+		})
+	}
+}
+
 func TestAFullBatchGoesAtOnceAndHoldsAtMost100Events(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -63,10 +63,18 @@ type Item struct {
 	Make  func() *event.Event
 	UUID  string
 	Bytes int
+	// Published is when the record was, by another clock; zero: not to be
+	// considered. What it took to come here is taken off its wait for a batch, up
+	// to half of it.
+	Published time.Time
 	// Deadline ends the attempts: no request of the item outlives it.
 	Deadline time.Time
 	// Background: drained from what was held, and served below live traffic.
 	Background bool
+	// Suspect: it has failed before while the destination took others. It goes with
+	// its like, which are split at once when they fail; and that is not charged to
+	// the destination while it takes others.
+	Suspect bool
 	// Probe: goes alone and at once, whatever its lane waits for, pauses for or
 	// has under way; one attempt, then Done.
 	Probe bool
@@ -74,7 +82,7 @@ type Item struct {
 	// block for long.
 	Done func(Result)
 
-	arrived     time.Time
+	arrived     time.Time       // or up to half of BatchWait before, see Published
 	verdict     outcome.Verdict // of the last attempt
 	attempts    int
 	first, last time.Time

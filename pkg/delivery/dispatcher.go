@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -50,6 +51,8 @@ type Dispatcher struct {
 	fleet   int         // workers, as of fleetAt
 	fleetAt time.Time
 
+	making chan struct{} // a place for each background request that makes its events
+
 	seen   map[string]struct{} // scratch of take
 	passed []*Item
 }
@@ -61,7 +64,8 @@ func New(config Config, sender Sender) (*Dispatcher, error) {
 	}
 	d := &Dispatcher{
 		config: config, sender: sender, memory: newMemory(), seen: make(map[string]struct{}),
-		lanes: make(map[destination.ID]*lane), tenants: make(map[string]*tenant), hosts: make(map[string]*host),
+		making: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		lanes:  make(map[destination.ID]*lane), tenants: make(map[string]*tenant), hosts: make(map[string]*host),
 	}
 	for c := range classes {
 		d.rings[c].class, d.rings[c].quantum = c, config.BatchBytes
@@ -80,9 +84,15 @@ func (d *Dispatcher) Submit(item *Item) {
 	defer d.unlockForCaller()
 	l := d.lane(item.To, now)
 	item.arrived = now
+	if !item.Published.IsZero() {
+		item.arrived = now.Add(-min(max(0, now.Sub(item.Published)), d.config.BatchWait/2))
+	}
 	if item.Probe {
 		d.probe(l, item)
 		return
+	}
+	if item.Suspect {
+		item.suspect, item.cohort = true, &l.suspects
 	}
 	l.waiting[item.class()].add(item)
 	d.plan(l, now)

@@ -221,3 +221,82 @@ func TestWhatWasTriedAndHasLittleTimeLeftIsGivenUp(t *testing.T) {
 		d.Stop(t.Context())
 	})
 }
+
+// suspects are n items of a destination that have failed before.
+func (e *ends) suspects(to *destination.Destination, n int) (all []*delivery.Item) {
+	for i := range n {
+		item := e.item(to, "suspect"+name(i))
+		item.Suspect, item.Background = true, true
+		all = append(all, item)
+	}
+	return all
+}
+
+func TestSuspectsAreSplitAtOnceAndTroubleNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		var s samples
+		e, acme, bad := newEnds(), to("acme"), "suspect"+name(17)
+		config := delivery.DefaultConfig()
+		config.Observe = s.observe
+		d := newDispatcher(t, config, l.around(breaksOn(broken, bad)))
+		d.Submit(e.item(acme, name(0)))
+		<-time.After(time.Second) // the destination takes events
+		for i, item := range e.suspects(acme, 50) {
+			d.Submit(item)
+			d.Submit(e.item(acme, name(i+1)))
+		}
+		for i := range 40 {
+			<-time.After(500 * time.Millisecond)
+			d.Submit(e.item(acme, "neighbour"+name(i)))
+		}
+		for _, r := range l.all() {
+			if slices.ContainsFunc(r.UUIDs, func(u string) bool { return u[0] == 's' }) && slices.ContainsFunc(r.UUIDs, func(u string) bool { return u[0] != 's' }) {
+				t.Fatalf("suspects went with others: %v", r.UUIDs)
+			}
+		}
+		for i := range 50 {
+			suspect := "suspect" + name(i)
+			if got := e.of(t, name(i)); got.End != delivery.Delivered || l.inEach()[name(i)] != 1 {
+				t.Errorf("event %d: %+v after %d requests", i, got, l.inEach()[name(i)])
+			}
+			if suspect != bad && (e.of(t, suspect).End != delivery.Delivered || l.inEach()[suspect] > 8) {
+				t.Errorf("%s: %+v after %d requests", suspect, e.of(t, suspect), l.inEach()[suspect])
+			}
+		}
+		if got := e.of(t, bad); got.End != delivery.Undelivered || got.Failures < 3 {
+			t.Errorf("the bad event: %+v", got)
+		}
+		for _, sample := range s.got() {
+			if sample.Failed || sample.Stalled {
+				t.Errorf("charged to the destination: %+v", sample)
+			}
+		}
+		d.Stop(t.Context())
+	})
+}
+
+func TestADestinationThatTakesNothingIsChargedForSuspectsToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s samples
+		e := newEnds()
+		config := delivery.DefaultConfig()
+		config.Observe = s.observe
+		d := newDispatcher(t, config, senderFunc(func(_ context.Context, _ *destination.Destination, batch []*event.Event) []outcome.Verdict {
+			return all(batch, broken)
+		}))
+		for _, item := range e.suspects(to("acme"), 3) {
+			d.Submit(item)
+		}
+		<-time.After(20 * time.Second)
+		if got := s.got(); len(got) == 0 || !got[0].Failed {
+			t.Errorf("told: %+v", got)
+		}
+		if got := e.of(t, "suspect"+name(0)); got.End != delivery.Undelivered || got.Failures != 0 {
+			t.Errorf("got %+v", got)
+		}
+		d.Stop(t.Context())
+	})
+}

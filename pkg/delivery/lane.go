@@ -35,6 +35,7 @@ type lane struct {
 	rate        *rate.Limiter // nil: no limit
 	pace        pace
 	accepted    time.Time // when something was accepted last
+	suspects    cohort    // of those that came as such
 
 	revised  *destination.Destination // whose revision this is
 	revision string

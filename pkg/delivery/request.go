@@ -2,12 +2,14 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/event"
 	"github.com/hogcast/hogcast/pkg/outcome"
+	"github.com/hogcast/hogcast/pkg/posthog"
 )
 
 // neighbourhood is how long before a failed request something may have been
@@ -16,9 +18,10 @@ const neighbourhood = 10 * time.Second
 
 // flight is one request under way.
 type flight struct {
-	work  *work
-	to    *destination.Destination
-	began time.Time
+	work     *work
+	to       *destination.Destination
+	began    time.Time
+	suspects bool // and nobody else
 
 	mu      sync.Mutex // orders what Observe is told of this request
 	done    bool
@@ -29,17 +32,19 @@ type flight struct {
 // deadline is the smaller of its timeout and the stay that is left to the item
 // which has been here longest.
 func (d *Dispatcher) request(w *work, items []*Item) tally {
-	f := &flight{work: w, to: items[0].To, began: time.Now()}
+	f := &flight{work: w, to: items[0].To, began: time.Now(), suspects: !slices.ContainsFunc(items, blameless)}
 	deadline := f.began.Add(d.config.RequestTimeout)
-	events := make([]*event.Event, len(items))
-	for i, item := range items {
-		events[i] = item.event()
+	for _, item := range items {
 		if item.Deadline.Before(deadline) {
 			deadline = item.Deadline
 		}
 	}
+	events := d.events(w.class, items)
 	ctx, cancel := context.WithDeadline(d.base, deadline)
 	defer cancel()
+	if w.class == background {
+		ctx = posthog.LowPriority(ctx)
+	}
 	alarm := time.AfterFunc(d.config.StallAfter, func() { d.stalls(f) })
 	verdicts := d.sender.Send(ctx, f.to, events)
 	alarm.Stop()
@@ -52,6 +57,20 @@ func (d *Dispatcher) request(w *work, items []*Item) tally {
 	defer f.mu.Unlock()
 	f.done = true
 	return d.note(f, items, verdicts)
+}
+
+// events makes the events of items; those of background ones on half of the
+// processors at most, so that live ones find one soon.
+func (d *Dispatcher) events(c class, items []*Item) []*event.Event {
+	if c == background {
+		d.making <- struct{}{}
+		defer func() { <-d.making }()
+	}
+	events := make([]*event.Event, len(items))
+	for i, item := range items {
+		events[i] = item.event()
+	}
+	return events
 }
 
 // note takes over the verdicts of a request.
@@ -74,15 +93,24 @@ func (d *Dispatcher) note(f *flight, items []*Item, verdicts []outcome.Verdict) 
 	for _, item := range items {
 		item.blame(f.began, now, neighbours)
 	}
+	charged := d.config.Observe != nil && (!t.failed() || !f.atFault(neighbours))
 	revision := ""
-	if d.config.Observe != nil {
+	if charged {
 		revision = f.work.lane.revisionOf(f.to)
 	}
 	d.mu.Unlock()
-	if d.config.Observe != nil {
+	if charged {
 		d.config.Observe(f.to, t.sample(revision, now.Sub(f.began)))
 	}
 	return t
+}
+
+func blameless(i *Item) bool { return !i.suspect }
+
+// atFault reports whether a request that fails does so for what is in it, as far
+// as the destination's other answers tell, of which the last was at a time.
+func (f *flight) atFault(neighbours time.Time) bool {
+	return f.suspects && neighbours.After(f.began.Add(-neighbourhood))
 }
 
 // answered has a lane learn from a request. It returns when something of its
@@ -116,6 +144,7 @@ func (d *Dispatcher) stalls(f *flight) {
 		d.mu.Unlock()
 		return
 	}
+	charged := d.config.Observe != nil && !f.atFault(l.accepted)
 	f.stalled = true
 	l.stalled++
 	l.pace.shrink(f.began, now)
@@ -125,7 +154,7 @@ func (d *Dispatcher) stalls(f *flight) {
 	d.unblock()
 	d.dispatch(now)
 	d.unlock()
-	if d.config.Observe != nil {
+	if charged {
 		d.config.Observe(f.to, stalledSample(revision, now.Sub(f.began)))
 	}
 }
@@ -164,5 +193,5 @@ func (i *Item) blame(began, now, neighbours time.Time) {
 		i.firstFailure, i.blamed = began, now
 	}
 	i.failures++
-	i.suspect = breaks(v.Cause) && i.failures >= 2 && neighbours.After(i.blamed)
+	i.suspect = i.Suspect || breaks(v.Cause) && i.failures >= 2 && neighbours.After(i.blamed)
 }

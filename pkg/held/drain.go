@@ -160,18 +160,39 @@ func (t turn) dispatch(ctx context.Context, h handling) (more bool) {
 func (t turn) drained(ctx context.Context, source *queue.Source) (next, error) {
 	for try := 0; ; try++ {
 		left, err := source.Outstanding(ctx)
+		stored := uint64(0)
+		if err == nil && left == 0 {
+			stored, err = t.Conn.HeldCount(ctx, t.held)
+		}
 		switch {
 		case err != nil:
 			return 0, err
-		case left == 0:
+		case left == 0 && stored == 0:
 			if err := t.Conn.EndDrain(ctx, t.held); err != nil {
 				t.log.Debug("a drain's consumer stays until it is idle", zap.Error(err))
 			}
 			return empty, nil
 		case try == acksLooks || ctx.Err() != nil:
+			if left == 0 {
+				t.undeleted(stored)
+			}
 			return sleep(soon), nil
 		}
 		pause(ctx, acksLook)
+	}
+}
+
+// undeleted says once that the server does not delete what was acknowledged, as
+// one does whose disk has been full. The drain's consumer stays, for it knows what
+// was: another would have all of it delivered again.
+func (t turn) undeleted(stored uint64) {
+	t.mu.Lock()
+	told := t.told[t.held]
+	t.told[t.held] = true
+	t.mu.Unlock()
+	if !told {
+		t.log.Error("NATS does not delete what is delivered; was its disk full? It may have to be restarted",
+			zap.String("subject", t.held), zap.Uint64("acknowledged", stored))
 	}
 }
 

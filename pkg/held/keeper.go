@@ -105,6 +105,7 @@ type Keeper struct {
 	missing  map[destination.ID]time.Time // since when
 	idle     map[destination.ID]time.Time // since when one that is no more has had a state and nothing held
 	oldest   map[string]bool              // by held subject: whether the last probe was the oldest
+	told     map[string]bool              // that what is acknowledged is not deleted
 	active   map[string]bool              // held subjects whose turn is under way
 	drains   int                          // of them, those that drain a destination
 	hosts    int                          // and those that drain a host
@@ -142,7 +143,7 @@ func NewKeeper(p Params) *Keeper {
 	}
 	return &Keeper{
 		Params: p, log: p.Logger.Named("held"), slots: make(chan struct{}, turnsAtOnce),
-		missing: make(map[destination.ID]time.Time), oldest: make(map[string]bool),
+		missing: make(map[destination.ID]time.Time), oldest: make(map[string]bool), told: make(map[string]bool),
 		active: make(map[string]bool), unclosed: make(map[string]struct{}), expiring: make(map[string]uint64),
 		instance: p.Worker + "/" + rand.Text()[:12],
 	}

@@ -60,6 +60,7 @@ func (k *Keeper) turn(ctx context.Context, wake *queue.Delivery) {
 func (t turn) over() {
 	t.mu.Lock()
 	delete(t.oldest, t.held)
+	delete(t.told, t.held)
 	delete(t.missing, t.id) // the next time that it is missing is another
 	t.mu.Unlock()
 	if t.host == "" {

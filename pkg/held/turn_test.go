@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/hogcast/hogcast/pkg/destination"
 	"github.com/hogcast/hogcast/pkg/health"
@@ -325,5 +328,37 @@ func TestWhatWasHeldUnroutedIsRoutedAnew(t *testing.T) {
 	})
 	if diff := cmp.Diff(texts(unrouted, 3), w.sink.got(&w.sink.rerouted)); diff != "" {
 		t.Errorf("routed anew (-want +got):\n%s", diff)
+	}
+}
+
+// A server whose disk has been full may go on not to delete; a stream that keeps
+// what is acknowledged looks the same.
+func TestWhatTheServerDoesNotDeleteIsNotDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	tn := newTown(t)
+	stream, err := tn.outside.JS.Stream(t.Context(), queue.StreamHeld)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeps := stream.CachedInfo().Config
+	keeps.Retention = jetstream.LimitsPolicy
+	if err := tn.outside.JS.DeleteStream(t.Context(), queue.StreamHeld); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tn.outside.JS.CreateStream(t.Context(), keeps); err != nil {
+		t.Fatal(err)
+	}
+	to := destinationOf("acme")
+	tn.know(to)
+	core, logs := observer.New(zap.ErrorLevel)
+	w := tn.worker(t, "a", func(p *held.Params) { p.Logger = zap.New(core) })
+	tn.hold(t, to.ID, "", 3)
+	tn.rouse(t, to.ID)
+	natstest.Eventually(t, "it was looked at three times", func() bool { return w.hand.Stats().Retried >= 3 })
+	if diff := cmp.Diff(texts(to.ID, 3), w.sink.delivered()); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+	if got := logs.FilterMessageSnippet("does not delete").Len(); got != 1 {
+		t.Errorf("said %d times", got)
 	}
 }

@@ -173,7 +173,7 @@ func (h *Handler) admit(j *job, r *record.Record, to *destination.Destination) {
 // privacy rules before anything is made of it.
 func (h *Handler) deliver(j *job, r *record.Record, to *destination.Destination) {
 	item := &delivery.Item{
-		To: to, Deadline: j.received.Add(h.MainLaneMax),
+		To: to, Published: j.message.Time, Deadline: j.received.Add(h.MainLaneMax),
 		Done: func(result delivery.Result) { h.delivered(j, to, result) },
 	}
 	h.load(item, cargo{record: r, bytes: len(j.message.Data), span: j.span})

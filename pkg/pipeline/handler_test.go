@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ import (
 type posthog struct {
 	mu     sync.Mutex
 	answer map[string]outcome.Verdict // by destination's name; absent: accept
+	breaks map[string]bool            // uuids of events that break their batch
 	taken  map[string]int             // `<destination> <uuid>` → how often
 	seen   chan struct{}
 }
@@ -37,8 +39,12 @@ func (p *posthog) Send(_ context.Context, to *destination.Destination, batch []*
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	verdicts := make([]outcome.Verdict, len(batch))
+	broken := slices.ContainsFunc(batch, func(e *event.Event) bool { return p.breaks[e.UUID] })
 	for i, e := range batch {
 		v, ok := p.answer[to.Name]
+		if broken {
+			v, ok = outcome.Verdict{Action: outcome.Retry, Cause: outcome.ServerError, Status: 500}, true
+		}
 		if !ok {
 			v = outcome.Verdict{Action: outcome.Accept, Cause: outcome.OK}
 			p.taken[to.Name+" "+e.UUID]++
@@ -104,6 +110,18 @@ func start(t *testing.T, params queue.Params, destinations ...*destination.Desti
 // startWith is start with a registry of the test's.
 func startWith(t *testing.T, params queue.Params, change func(*pipeline.Params)) *world {
 	t.Helper()
+	return startAs(t, params, scene{change: change, tune: func(*world, *delivery.Config) {}, keep: func(*pipeline.Keeper) {}})
+}
+
+// scene is what a test changes.
+type scene struct {
+	change func(*pipeline.Params)
+	tune   func(*world, *delivery.Config)
+	keep   func(*pipeline.Keeper)
+}
+
+func startAs(t *testing.T, params queue.Params, s scene) *world {
+	t.Helper()
 	conn := natstest.Connect(t, natstest.Start(t, embedded.Config{}))
 	natstest.SetUp(t, conn, params)
 	w := &world{conn: conn, metrics: prometheus.NewRegistry(), posthog: &posthog{
@@ -111,6 +129,8 @@ func startWith(t *testing.T, params queue.Params, change func(*pipeline.Params))
 	}}
 	c := delivery.DefaultConfig()
 	c.BatchWait, c.RetryFirst, c.RetryMax = 5*time.Millisecond, 10*time.Millisecond, 50*time.Millisecond
+	w.board = fleet.New(fleet.Params{Conn: conn, Worker: "w1"})
+	s.tune(w, &c)
 	dispatcher, err := delivery.New(c, w.posthog)
 	if err != nil {
 		t.Fatal(err)
@@ -123,20 +143,21 @@ func startWith(t *testing.T, params queue.Params, change func(*pipeline.Params))
 	waking, stopWaker := context.WithCancel(context.Background())
 	woken := make(chan struct{})
 	go func() { defer close(woken); waker.Run(waking) }()
-	w.board = fleet.New(fleet.Params{Conn: conn, Worker: "w1"})
 	p := pipeline.Params{
 		Health: w.board, Parker: held.NewParker(conn, waker, nil),
 		Deliverer: dispatcher, Settler: consumer, Worker: "w1",
 		Letters: deadletter.NewWriter(conn, int(conn.NATS.MaxPayload())), Metrics: telemetry.New(w.metrics, telemetry.Params{Version: "test"}),
 		MainLaneMax: 300 * time.Millisecond,
 	}
-	change(&p)
+	s.change(&p)
 	handler := pipeline.New(p)
+	branches := handler.HeldBranches(conn)
+	s.keep(branches)
 	w.handler, w.hand = handler, consumer.Hand
 	ctx, cancel := context.WithCancel(context.Background())
 	keeper := held.NewKeeper(held.Params{
 		Conn: conn, Hand: consumer.Hand, Window: queue.NewWindow(queue.DefaultWindow), Registry: p.Registry,
-		Board: w.board, Deliverer: handler.HeldBranches(conn), Waker: waker,
+		Board: w.board, Deliverer: branches, Waker: waker,
 	})
 	kept := make(chan struct{})
 	go func() { defer close(kept); keeper.Run(ctx) }()
@@ -182,9 +203,14 @@ func (w *world) publish(t *testing.T, id, body string) {
 // await polls with a deadline.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
+	awaitFor(t, 20*time.Second, what, holds)
+}
+
+func awaitFor(t *testing.T, patience time.Duration, what string, holds func() bool) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	for !holds() {
 		select {
 		case <-tick.C:

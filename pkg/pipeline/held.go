@@ -18,12 +18,18 @@ import (
 	"github.com/hogcast/hogcast/pkg/telemetry"
 )
 
-// What makes a held record poison: so many failures, over so long, each while
-// its destination took others. Between two there is a pause.
+// poison is what makes a held record poison: so many failures, over so long, each
+// while its destination took others. Between two tries there is a pause.
+type poison struct {
+	failures    int
+	span, pause time.Duration
+}
+
 const (
 	poisonFailures = 10
 	poisonSpan     = 10 * time.Minute
-	poisonPause    = time.Minute
+	// poisonPause is how long what waits for something else is left, too.
+	poisonPause = time.Minute
 	// backSoon is when a branch that was not taken comes back to its drain. Not
 	// at once: the pull that has brought it may be open still.
 	backSoon = time.Second
@@ -39,11 +45,14 @@ type Remover interface {
 type Keeper struct {
 	*Handler
 	remover Remover
+	poison  poison
 	tried   bool // what it is given is tried with nothing else in hand
 }
 
 // HeldBranches is the handler of held branches.
-func (h *Handler) HeldBranches(r Remover) *Keeper { return &Keeper{Handler: h, remover: r} }
+func (h *Handler) HeldBranches(r Remover) *Keeper {
+	return &Keeper{Handler: h, remover: r, poison: poison{poisonFailures, poisonSpan, poisonPause}}
+}
 
 // branch is a held branch in hand.
 type branch struct {
@@ -68,7 +77,7 @@ func (k *Keeper) deliver(d *queue.Delivery, to *destination.Destination, done fu
 	if !ok {
 		return
 	}
-	if wait := poisonPause - time.Since(b.e.LastAttempt); b.e.Failures > 0 && wait > 0 {
+	if wait := k.poison.pause - time.Since(b.e.LastAttempt); b.e.Failures > 0 && wait > 0 {
 		b.end(queue.Again(wait), true)
 		return
 	}
@@ -78,7 +87,9 @@ func (k *Keeper) deliver(d *queue.Delivery, to *destination.Destination, done fu
 		return
 	}
 	// What is tried alone has no others to wait for.
-	k.send(b, to, &delivery.Item{Deadline: time.Now().Add(k.MainLaneMax), Background: !k.tried, Probe: k.tried}, func(result delivery.Result) {
+	k.send(b, to, &delivery.Item{
+		Deadline: time.Now().Add(k.MainLaneMax), Background: !k.tried, Probe: k.tried, Suspect: b.e.Failures > 0,
+	}, func(result delivery.Result) {
 		if cause != "" {
 			k.Health.GuardTried(cause, result.End == delivery.Delivered)
 		}
@@ -131,7 +142,14 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 			k.again(b, outcome.HoldReason(result.Verdict.Cause), b.e.Detail)
 			return
 		}
-		if result.Failures > 0 && a.Gate == fleet.Pass {
+		if a.Gate != fleet.Pass && b.e.Failures == 0 {
+			// It, or one that went with it, may have been what broke the destination.
+			// That proves nothing, but is worth trying apart.
+			result.Failures = min(result.Failures, 1)
+		} else if a.Gate != fleet.Pass {
+			result.Failures = 0
+		}
+		if result.Failures > 0 {
 			k.suspect(b, to, result)
 			return
 		}
@@ -151,7 +169,7 @@ func (k *Keeper) landed(b *branch, to *destination.Destination, result delivery.
 // poison.
 func (k *Keeper) suspect(b *branch, to *destination.Destination, result delivery.Result) {
 	note(b.e, k.rulesOf(to), result)
-	if b.e.Failures >= poisonFailures && time.Since(b.e.FirstFailure) >= poisonSpan {
+	if b.e.Failures >= k.poison.failures && time.Since(b.e.FirstFailure) >= k.poison.span {
 		k.buryHeld(b, to, outcome.Poison, delivery.Result{Verdict: result.Verdict})
 		return
 	}

@@ -52,7 +52,7 @@ func (k *Keeper) Alone(ctx context.Context) (held.Deliverer, func()) {
 		return nil, nil
 	}
 	k.Logger.Warn("held records that workers may have died of are handled alone")
-	return &Keeper{Handler: k.Handler, remover: k.remover, tried: true}, func() { k.alone.speak(began) }
+	return &Keeper{Handler: k.Handler, remover: k.remover, poison: k.poison, tried: true}, func() { k.alone.speak(began) }
 }
 
 // BuryStored implements held.Deliverer.

@@ -24,6 +24,7 @@ type exchange struct {
 	s    *Sender
 	ctx  context.Context // of the Send; the SDK's round trips know another
 	dest *destination.Destination
+	low  bool // of low priority
 
 	events []*event.Event // those worth sending
 	place  []int          // of each in the batch
@@ -61,6 +62,7 @@ func newExchange(s *Sender) *exchange {
 
 func (x *exchange) begin(ctx context.Context, dest *destination.Destination) {
 	x.ctx, x.dest, x.finished = ctx, dest, true
+	x.low = ctx.Value(lowPriority{}) != nil
 }
 
 // end lets go of everything but scratch space.
@@ -194,6 +196,10 @@ func (s *Sender) encodings(dest *destination.Destination, p path) []encoding {
 // is rendered is large, and kept no longer than that, so that hundreds of
 // requests under way hold compressed bytes alone.
 func (x *exchange) pack(e encoding) ([]byte, error) {
+	if x.low {
+		x.s.lowPacking <- struct{}{}
+		defer func() { <-x.s.lowPacking }()
+	}
 	space := <-x.s.packing
 	defer func() { x.s.packing <- space.trimmed() }()
 	if err := x.render(space); err != nil {
