@@ -46,7 +46,9 @@ func TestWhatWasLongOnItsWayWaitsLessForItsBatch(t *testing.T) {
 		-time.Second:           250 * time.Millisecond, // clocks differ
 		0:                      250 * time.Millisecond,
 		100 * time.Millisecond: 150 * time.Millisecond,
-		time.Hour:              125 * time.Millisecond, // batches of a backlog are worth waiting for
+		125 * time.Millisecond: 125 * time.Millisecond,
+		200 * time.Millisecond: 200 * time.Millisecond,
+		time.Hour:              250 * time.Millisecond, // of a backlog
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e, start := newEnds(), time.Now()

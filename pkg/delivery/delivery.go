@@ -64,8 +64,8 @@ type Item struct {
 	UUID  string
 	Bytes int
 	// Published is when the record was, by another clock; zero: not to be
-	// considered. What it took to come here is taken off its wait for a batch, up
-	// to half of it.
+	// considered. What it took to come here is taken off its wait for a batch, where
+	// that was short.
 	Published time.Time
 	// Deadline ends the attempts: no request of the item outlives it.
 	Deadline time.Time
@@ -82,7 +82,7 @@ type Item struct {
 	// block for long.
 	Done func(Result)
 
-	arrived     time.Time       // or up to half of BatchWait before, see Published
+	arrived     time.Time       // or up to half of BatchWait before, see credit
 	verdict     outcome.Verdict // of the last attempt
 	attempts    int
 	first, last time.Time

@@ -83,10 +83,7 @@ func (d *Dispatcher) Submit(item *Item) {
 	d.mu.Lock()
 	defer d.unlockForCaller()
 	l := d.lane(item.To, now)
-	item.arrived = now
-	if !item.Published.IsZero() {
-		item.arrived = now.Add(-min(max(0, now.Sub(item.Published)), d.config.BatchWait/2))
-	}
+	item.arrived = now.Add(-d.credit(item, now))
 	if item.Probe {
 		d.probe(l, item)
 		return
@@ -97,6 +94,16 @@ func (d *Dispatcher) Submit(item *Item) {
 	l.waiting[item.class()].add(item)
 	d.plan(l, now)
 	d.dispatch(now)
+}
+
+// credit is what an item waits less for its batch, for its way was long: none
+// where it was so long that it is of a backlog, whose batches are worth waiting for.
+func (d *Dispatcher) credit(item *Item, now time.Time) time.Duration {
+	if item.Published.IsZero() {
+		return 0
+	}
+	age := now.Sub(item.Published)
+	return max(0, min(age, d.config.BatchWait-age))
 }
 
 // Pause has a destination left alone until a time, as another worker learned
