@@ -32,6 +32,7 @@ type flight struct {
 // deadline is the smaller of its timeout and the stay that is left to the item
 // which has been here longest.
 func (d *Dispatcher) request(w *work, items []*Item) tally {
+	events := d.events(w.class, items)
 	f := &flight{work: w, to: items[0].To, began: time.Now(), suspects: !slices.ContainsFunc(items, blameless)}
 	deadline := f.began.Add(d.config.RequestTimeout)
 	for _, item := range items {
@@ -39,7 +40,6 @@ func (d *Dispatcher) request(w *work, items []*Item) tally {
 			deadline = item.Deadline
 		}
 	}
-	events := d.events(w.class, items)
 	ctx, cancel := context.WithDeadline(d.base, deadline)
 	defer cancel()
 	if w.class == background {

@@ -36,9 +36,15 @@ const (
 
 func newYield(c Config) yield {
 	return yield{
-		limit: [classes]float64{live: float64(c.Senders), background: float64(min(c.BackgroundSenders, firstBackground))},
+		limit: [classes]float64{live: leastLiveOf(c), background: float64(min(c.BackgroundSenders, firstBackground))},
 		long:  new(waits).long,
 	}
+}
+
+// leastLiveOf is also how many they begin with: each makes a connection and an
+// SDK client, which then stay for a while.
+func leastLiveOf(c Config) float64 {
+	return float64(max(c.Senders/liveShare, min(c.Senders, leastLive)))
 }
 
 // turn is called whenever a batch might be made; drains: there are background
@@ -55,7 +61,7 @@ func (y *yield) turn(now time.Time, c Config, drains bool) {
 func (y *yield) adapt(long float64, c Config, drains bool) {
 	l := &y.limit
 	if long > manyWaits {
-		l[live] = max(float64(max(c.Senders/liveShare, min(c.Senders, leastLive))), l[live]*3/4)
+		l[live] = max(leastLiveOf(c), l[live]*3/4)
 	} else {
 		l[live] = min(float64(c.Senders), l[live]*5/4)
 	}

@@ -32,7 +32,7 @@ func TestLiveRequestsAreFewerWhereMostGoroutinesWait(t *testing.T) {
 		long           float64
 		want           float64
 	}{
-		{256, 1, 0.05, 256}, {256, 1, 0.2, 192}, {256, 50, 0.2, 64}, {40, 50, 0.9, leastLive}, {2, 50, 0.9, 2},
+		{256, 1, 0.05, 80}, {256, 10, 0.05, 256}, {256, 50, 0.2, 64}, {40, 50, 0.9, leastLive}, {2, 50, 0.9, 2},
 	} {
 		c := DefaultConfig()
 		c.Senders = of.senders

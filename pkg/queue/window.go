@@ -44,10 +44,11 @@ const LargeMessage = 64 << 10
 // and the frames around it, and a part of what becomes of it, as few are being
 // sent at a time; of a large one the event, too.
 func footprint(n int) int64 {
+	const frames = 3 << 9 // 1.5 KiB
 	if n > LargeMessage {
-		return 2*int64(n) + 2<<10
+		return 2*int64(n) + frames
 	}
-	return int64(n) + int64(n)/4 + 2<<10
+	return int64(n) + int64(n)/8 + frames
 }
 
 // reserve waits for room for n bytes.
