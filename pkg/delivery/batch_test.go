@@ -47,7 +47,8 @@ func TestWhatWasLongOnItsWayWaitsLessForItsBatch(t *testing.T) {
 		0:                      250 * time.Millisecond,
 		100 * time.Millisecond: 150 * time.Millisecond,
 		125 * time.Millisecond: 125 * time.Millisecond,
-		200 * time.Millisecond: 200 * time.Millisecond,
+		800 * time.Millisecond: 125 * time.Millisecond,
+		950 * time.Millisecond: 200 * time.Millisecond,
 		time.Hour:              250 * time.Millisecond, // of a backlog
 	} {
 		synctest.Test(t, func(t *testing.T) {

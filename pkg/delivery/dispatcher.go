@@ -96,14 +96,16 @@ func (d *Dispatcher) Submit(item *Item) {
 	d.dispatch(now)
 }
 
-// credit is what an item waits less for its batch, for its way was long: none
-// where it was so long that it is of a backlog, whose batches are worth waiting for.
+// credit is what an item waits less for its batch, for its way was long: up to
+// half of it, and none where that was so long that it is of a backlog, whose
+// batches are worth waiting for.
 func (d *Dispatcher) credit(item *Item, now time.Time) time.Duration {
 	if item.Published.IsZero() {
 		return 0
 	}
-	age := now.Sub(item.Published)
-	return max(0, min(age, d.config.BatchWait-age))
+	const backlog = 4 // times the wait
+	wait, age := d.config.BatchWait, now.Sub(item.Published)
+	return max(0, min(age, wait/2, backlog*wait-age))
 }
 
 // Pause has a destination left alone until a time, as another worker learned
