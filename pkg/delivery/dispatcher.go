@@ -51,7 +51,9 @@ type Dispatcher struct {
 	fleet   int         // workers, as of fleetAt
 	fleetAt time.Time
 
-	making chan struct{} // a place for each background request that makes its events
+	// gate: background requests make their events and bodies on half of the
+	// processors at most, so that live ones find one soon.
+	gate chan struct{}
 
 	seen   map[string]struct{} // scratch of take
 	passed []*Item
@@ -64,8 +66,8 @@ func New(config Config, sender Sender) (*Dispatcher, error) {
 	}
 	d := &Dispatcher{
 		config: config, sender: sender, memory: newMemory(), seen: make(map[string]struct{}),
-		making: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		lanes:  make(map[destination.ID]*lane), tenants: make(map[string]*tenant), hosts: make(map[string]*host),
+		gate:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		lanes: make(map[destination.ID]*lane), tenants: make(map[string]*tenant), hosts: make(map[string]*host),
 	}
 	for c := range classes {
 		d.rings[c].class, d.rings[c].quantum = c, config.BatchBytes

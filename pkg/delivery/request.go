@@ -43,7 +43,7 @@ func (d *Dispatcher) request(w *work, items []*Item) tally {
 	ctx, cancel := context.WithDeadline(d.base, deadline)
 	defer cancel()
 	if w.class == background {
-		ctx = posthog.LowPriority(ctx)
+		ctx = posthog.Through(ctx, d.gate)
 	}
 	alarm := time.AfterFunc(d.config.StallAfter, func() { d.stalls(f) })
 	verdicts := d.sender.Send(ctx, f.to, events)
@@ -59,12 +59,11 @@ func (d *Dispatcher) request(w *work, items []*Item) tally {
 	return d.note(f, items, verdicts)
 }
 
-// events makes the events of items; those of background ones on half of the
-// processors at most, so that live ones find one soon.
+// events makes the events of items; those of background ones through the gate.
 func (d *Dispatcher) events(c class, items []*Item) []*event.Event {
 	if c == background {
-		d.making <- struct{}{}
-		defer func() { <-d.making }()
+		d.gate <- struct{}{}
+		defer func() { <-d.gate }()
 	}
 	events := make([]*event.Event, len(items))
 	for i, item := range items {

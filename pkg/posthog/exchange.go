@@ -24,7 +24,7 @@ type exchange struct {
 	s    *Sender
 	ctx  context.Context // of the Send; the SDK's round trips know another
 	dest *destination.Destination
-	low  bool // of low priority
+	gate chan struct{} // to go through, or nil
 
 	events []*event.Event // those worth sending
 	place  []int          // of each in the batch
@@ -62,12 +62,12 @@ func newExchange(s *Sender) *exchange {
 
 func (x *exchange) begin(ctx context.Context, dest *destination.Destination) {
 	x.ctx, x.dest, x.finished = ctx, dest, true
-	x.low = ctx.Value(lowPriority{}) != nil
+	x.gate, _ = ctx.Value(gateKey{}).(chan struct{})
 }
 
 // end lets go of everything but scratch space.
 func (x *exchange) end() {
-	x.ctx, x.dest, x.answer = nil, nil, answer{}
+	x.ctx, x.dest, x.gate, x.answer = nil, nil, nil, answer{}
 	clear(x.events)
 	clear(x.notes)
 	clear(x.verdicts)
@@ -196,9 +196,9 @@ func (s *Sender) encodings(dest *destination.Destination, p path) []encoding {
 // is rendered is large, and kept no longer than that, so that hundreds of
 // requests under way hold compressed bytes alone.
 func (x *exchange) pack(e encoding) ([]byte, error) {
-	if x.low {
-		x.s.lowPacking <- struct{}{}
-		defer func() { <-x.s.lowPacking }()
+	if x.gate != nil {
+		x.gate <- struct{}{}
+		defer func() { <-x.gate }()
 	}
 	space := <-x.s.packing
 	defer func() { x.s.packing <- space.trimmed() }()

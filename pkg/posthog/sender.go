@@ -46,10 +46,8 @@ type Sender struct {
 	clients   *clients
 	findings  *findings
 	packing   chan *scratch // one for each that may pack at once
-	// lowPacking: as many of low priority, half of the processors at most.
-	lowPacking chan struct{}
-	packer     *packer
-	exchanges  sync.Pool
+	packer    *packer
+	exchanges sync.Pool
 
 	stop     context.CancelFunc
 	janitor  sync.WaitGroup
@@ -68,13 +66,12 @@ func NewSender(cfg Config) (*Sender, error) {
 		return nil, fmt.Errorf("making compressors: %w", err)
 	}
 	s := &Sender{
-		cfg:        cfg,
-		transport:  newTransport(cfg),
-		clients:    newClients(cfg.MaxClients, cfg.IdleAfter, cfg.Now),
-		findings:   newFindings(cfg.Now),
-		packing:    make(chan *scratch, 2*runtime.GOMAXPROCS(0)),
-		lowPacking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		packer:     packer,
+		cfg:       cfg,
+		transport: newTransport(cfg),
+		clients:   newClients(cfg.MaxClients, cfg.IdleAfter, cfg.Now),
+		findings:  newFindings(cfg.Now),
+		packing:   make(chan *scratch, 2*runtime.GOMAXPROCS(0)),
+		packer:    packer,
 	}
 	for range cap(s.packing) {
 		s.packing <- new(scratch)
@@ -135,13 +132,13 @@ func (s *Sender) within(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, s.cfg.RequestTimeout)
 }
 
-// LowPriority marks the context of Sends that others shall not wait behind:
-// they make their bodies on half of the processors at most.
-func LowPriority(ctx context.Context) context.Context {
-	return context.WithValue(ctx, lowPriority{}, true)
+// Through marks the context of Sends that others shall not wait behind: they make
+// their bodies while they have a place in gate.
+func Through(ctx context.Context, gate chan struct{}) context.Context {
+	return context.WithValue(ctx, gateKey{}, gate)
 }
 
-type lowPriority struct{}
+type gateKey struct{}
 
 // Close stops the janitor, waits for the Sends in flight and closes clients and
 // connections. A Send after it comes back as Interrupted.
