@@ -101,10 +101,10 @@ func footprint(t *testing.T, bytes int) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), "return int64(n) + int64(n)/4 + 2<<10") {
+	if s := string(text); !strings.Contains(s, "return int64(n) + int64(n)/8 + frames") || !strings.Contains(s, "const frames = 3 << 9") {
 		t.Fatal("pkg/queue counts otherwise than the chart's lagThreshold; see templates/_keda.tpl")
 	}
-	return bytes + bytes/4 + 2048
+	return bytes + bytes/8 + 1536
 }
 
 // The autoscaler asks for ceil(lag / threshold) workers, where lag counts what

@@ -51,7 +51,7 @@ func TestWrongValuesGiveErrorsThatMend(t *testing.T) {
 		"resources: {requests: {cpu: lots}}":                                            "cpu",
 		"resources: {limts: {cpu: 1}}":                                                  "limts",
 		"autoscaling: {enabled: true, minReplicas: 5, maxReplicas: 3}":                  "autoscaling.minReplicas: 5 is more than maxReplicas, 3",
-		"autoscaling: {enabled: true, keda: {lagThreshold: 1000}}":                      "autoscaling.keda.lagThreshold: 1000 is less than what one worker may have in hand, 32769",
+		"autoscaling: {enabled: true, keda: {lagThreshold: 1000}}":                      "autoscaling.keda.lagThreshold: 1000 is less than what one worker may have in hand, 43691",
 		"autoscaling: {enabled: true, keda: {trigger: prometheus}}":                     "autoscaling.keda.prometheus.serverAddress: missing",
 		"publisher: {enabled: true}":                                                    "publisher.enabled: hogcast 0.1.0 has no such server yet",
 		"console: {enabled: true}":                                                      "console.enabled: hogcast 0.1.0 has no such server yet",

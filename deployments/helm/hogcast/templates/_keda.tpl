@@ -11,13 +11,13 @@
 
 {{- /*
 lagThreshold: KEDA counts what waits and what is in hand. A record in hand takes
-at least 1.25 × its size + 2 KiB of the window, so that a worker has at most
-window / (1.25 × recordBytes + 2 KiB) in hand: with a threshold of that many or
+at least 1.125 × its size + 1.5 KiB of the window, so that a worker has at most
+window / (1.125 × recordBytes + 1.5 KiB) in hand: with a threshold of that many or
 more, N workers whose windows are full for want of an answer ask for N.
 */ -}}
 {{- define "hogcast.lagThreshold" -}}
 {{- $k := .Values.autoscaling.keda -}}
-{{- $each := add 2048 (div (mul (int64 $k.recordBytes) 5) 4) -}}
+{{- $each := add 1536 (div (mul (int64 $k.recordBytes) 9) 8) -}}
 {{- $inHand := add1 (div (int64 (include "hogcast.windowBytes" .)) $each) -}}
 {{- $given := int64 $k.lagThreshold -}}
 {{- if eq $given 0 -}}
