@@ -154,11 +154,7 @@ func TestAnSDKThatComesBackLateReadsNothing(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t, allOK)
 	s := newSender(t)
-	x := newExchange(s)
-	x.begin(t.Context(), destinationAt(srv.URL, destination.V1))
-	batch := eventsOf(2)
-	x.screen(batch, make([]outcome.Verdict, len(batch)))
-	x.aim(pathV1)
+	x := aimed(t, s, srv, pathV1, eventsOf(2))
 	c, err := newClient(pathV1)
 	if err != nil {
 		t.Fatal(err)

@@ -215,3 +215,13 @@ func blockAll(arrived *sync.WaitGroup, release <-chan struct{}) http.Handler {
 		w.WriteHeader(http.StatusInternalServerError)
 	})
 }
+
+// aimed is an exchange that is ready for the SDK's request.
+func aimed(t *testing.T, s *Sender, srv *server, p path, batch []*event.Event) *exchange {
+	t.Helper()
+	x := newExchange(s)
+	x.begin(t.Context(), destinationAt(srv.URL, destination.V1))
+	x.screen(batch, make([]outcome.Verdict, len(batch)))
+	x.aim(p)
+	return x
+}

@@ -71,11 +71,8 @@ func TestAnUnknownShapeIsNeverSent(t *testing.T) {
 			t.Parallel()
 			srv := newServer(t, allOK)
 			s := newSender(t)
-			x := newExchange(s)
-			x.begin(t.Context(), destinationAt(srv.URL, destination.V1))
 			batch := eventsOf(2)
-			x.screen(batch, make([]outcome.Verdict, 2))
-			x.aim(c.path)
+			x := aimed(t, s, srv, c.path, batch)
 			req := httptest.NewRequest(http.MethodPost, srv.URL+string(c.path), strings.NewReader(c.body))
 			req.RequestURI = ""
 			req.Header.Set("Authorization", "Bearer "+stubKey)

@@ -24,10 +24,10 @@ const (
 	maxIdleConns   = 1024
 	// A peer that vanished without a word would swallow every request of its
 	// host until TCP gives up, a quarter of an hour later.
-	pingAfter = 15 * time.Second
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
 	// A small request leaves in one write: most are of a few events, some 4 KB.
 	writeBuffer = 8 << 10
-	pingTimeout = 5 * time.Second
 )
 
 // transport is the one way to the network: the http.Transports that all
