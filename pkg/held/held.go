@@ -117,13 +117,11 @@ func (p *Parker) room(ctx context.Context, tenant string, size int) error {
 // those of hosts.
 func (p *Parker) heldOf(ctx context.Context, tenant string) (n uint64, err error) {
 	for _, filter := range []string{queue.HeldSubject(tenant, "*"), queue.HeldHostSubject("*", tenant, "*")} {
-		bySubject, err := p.conn.CountBySubject(ctx, queue.StreamOfHeld(filter), filter)
+		count, err := p.conn.HeldCount(ctx, filter)
 		if err != nil {
 			return 0, err
 		}
-		for _, count := range bySubject {
-			n += count
-		}
+		n += count
 	}
 	return n, nil
 }
